@@ -1,0 +1,46 @@
+"""The accounting document behind an expenditure, and when two of them are the same.
+
+The one rule: a document counts once per line, whichever way and however often it arrives, and whoever typed it.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import date
+
+from stdnum.exceptions import ValidationError
+from stdnum.pl import nip
+
+from klaster_shared.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """`issuer_nip` is the issuer's Polish tax number in its compact form; issuers abroad have none. Made by `document`."""
+
+    number: str
+    issued_on: date
+    issuer: str
+    issuer_nip: str | None = None
+
+    @property
+    def issuer_key(self) -> str:
+        """What identifies the issuer: the tax number, or the name as it reads without regard to case and spacing."""
+        return f"nip:{self.issuer_nip}" if self.issuer_nip else f"name:{_folded(self.issuer)}"
+
+    @property
+    def number_key(self) -> str:
+        """The number without regard to case and spacing."""
+        return _folded(self.number)
+
+
+def document(*, number: str, issued_on: date, issuer: str, issuer_nip: str | None = None) -> Document:
+    """Raises Invalid for a tax number with a wrong length, a wrong character or a wrong check digit."""
+    try:
+        compact = nip.validate(issuer_nip) if issuer_nip else None
+    except ValidationError:
+        raise Invalid("document.issuer_nip", "not a valid NIP: ten digits, the last one a check digit") from None
+    return Document(number=number, issued_on=issued_on, issuer=issuer, issuer_nip=compact)
+
+
+def _folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

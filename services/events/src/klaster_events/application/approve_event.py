@@ -1,0 +1,30 @@
+"""The office consents, and budget is asked for the costs: the beginning of the approval saga (docs/architecture/approval.md)."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from klaster_events.application.ports import EventsWork
+from klaster_events.domain.approval import Consent
+from klaster_events.domain.event import Event
+from klaster_events.domain.ids import ApprovalId, EventId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApproveEvent:
+    """`answer_within`: how long budget may take; without costs nobody is asked and nothing is waited for."""
+
+    event: EventId
+    approval: ApprovalId
+    answer_within: timedelta
+    expected: int | None = None
+
+
+async def approve_event(command: ApproveEvent, work: EventsWork) -> Event:
+    approval = await work.approvals.locked(command.event)
+    event = await work.events.get(command.event, command.expected)
+    deadline = work.now + command.answer_within if event.proposal.needs_money else None
+    event.approve(command.approval, deadline=deadline, at=work.now)
+    approval.begin(Consent(id=command.approval, by=work.actor, at=work.now, deadline=deadline), needs_money=event.proposal.needs_money)
+    await work.events.save(event)
+    await work.approvals.save(approval)
+    return event

@@ -1,0 +1,100 @@
+"""The approval process of an event: from the office's consent until the money for it is promised, refused, or overdue.
+
+The one rule: an answer of the budget counts only while its own approval is the current one and still waits for it. Every other
+answer is late, and a late answer is passed over, never an error.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from klaster_events.domain.event import Event, EventStatus
+from klaster_events.domain.ids import ApprovalId, EventId
+from klaster_events.domain.refusals import Refusal
+from klaster_shared.clock import Instant
+
+
+class Financing(StrEnum):
+    """`none`: nothing asked for; `pending`: budget has been asked; `released`: a cancelled event's money went back."""
+
+    NONE = "none"
+    PENDING = "pending"
+    SECURED = "secured"
+    REFUSED = "refused"
+    RELEASED = "released"
+
+
+class Ignored(StrEnum):
+    """Why an answer changes nothing."""
+
+    UNKNOWN_EVENT = "unknown-event"
+    NOT_CURRENT = "approval-not-current"
+    NOT_AWAITED = "answer-not-awaited"
+    NOT_CANCELLED = "event-not-cancelled"
+
+
+@dataclass(slots=True, kw_only=True)
+class Consent:
+    """The current attempt: who approved, when, and until when budget may answer (None once nobody waits for it)."""
+
+    id: ApprovalId
+    by: str
+    at: Instant
+    deadline: Instant | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Approval:
+    """One per event, changed only under its row lock. Not part of the Event: it has no version and records no facts."""
+
+    event: EventId
+    financing: Financing = Financing.NONE
+    refusal: Refusal | None = None
+    consent: Consent | None = None
+
+    def resubmitted(self) -> None:
+        """A proposal submitted anew has asked nobody for money yet; what became of the attempt before is over."""
+        self.financing, self.refusal = Financing.NONE, None
+
+    def begin(self, consent: Consent, *, needs_money: bool) -> None:
+        """A new attempt replaces the one before, whose answers are late from now on."""
+        self.consent = consent
+        self.financing = Financing.PENDING if needs_money else Financing.NONE
+        self.refusal = None
+
+    @property
+    def allows_publication(self) -> bool:
+        return self.financing in {Financing.NONE, Financing.SECURED}
+
+    def is_overdue(self, now: Instant) -> bool:
+        return self.consent is not None and self.consent.deadline is not None and self.consent.deadline <= now
+
+    def ignores_decision(self, attempt: ApprovalId, event: Event) -> Ignored | None:
+        """Why `reserved` or `refused` no longer matters; None when it does."""
+        if self.consent is None or self.consent.id != attempt:
+            return Ignored.NOT_CURRENT
+        if self.financing is not Financing.PENDING or event.status not in {EventStatus.APPROVED, EventStatus.CANCELLED}:
+            return Ignored.NOT_AWAITED
+        return None
+
+    def ignores_release(self, attempt: ApprovalId, event: Event) -> Ignored | None:
+        """Why `released` does not matter: money comes back for other reasons, too, a return to draft being the usual one."""
+        if self.consent is None or self.consent.id != attempt:
+            return Ignored.NOT_CURRENT
+        return None if event.status is EventStatus.CANCELLED else Ignored.NOT_CANCELLED
+
+    def secure(self) -> None:
+        self.financing = Financing.SECURED
+        self.close()
+
+    def refuse(self, refusal: Refusal) -> None:
+        self.financing, self.refusal = Financing.REFUSED, refusal
+        self.close()
+
+    def release(self) -> None:
+        self.financing = Financing.RELEASED
+        self.close()
+
+    def close(self) -> None:
+        """Nobody waits any longer, so nothing can become overdue. What is pending stays pending until budget has answered."""
+        if self.consent is not None:
+            self.consent.deadline = None

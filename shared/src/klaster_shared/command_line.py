@@ -1,0 +1,123 @@
+"""The command every service has: `serve`, `migrate`, `describe`, `check-config`.
+
+The one rule: exit code 0 is done, 1 is refused or failed, 2 is wrong usage or settings; a failure is one line on standard error.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, NoReturn
+
+import asyncpg
+import typer
+from fastapi import FastAPI
+from sqlalchemy.exc import DBAPIError
+
+from klaster_shared.db import migrating
+from klaster_shared.db.failures import LOCK_TIMEOUT, sqlstate_of
+from klaster_shared.observability.logging import configure_logging
+from klaster_shared.runtime import CannotStart, serve
+from klaster_shared.settings import ServiceSettings, SettingsError
+
+_NOWHERE = "postgresql://describe@localhost/describe"
+"""Descriptions need an application but no database; nothing connects to this."""
+
+
+class Document(StrEnum):
+    OPENAPI = "openapi"
+    ASYNCAPI = "asyncapi"
+    SETTINGS = "settings"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service[S: ServiceSettings]:
+    """What a command line needs to know of a service. `package` is its import name, where its migrations are."""
+
+    package: str
+    settings: type[S]
+    create_app: Callable[[S], FastAPI]
+
+    @property
+    def command(self) -> str:
+        return self.package.replace("_", "-")
+
+
+def command_line[S: ServiceSettings](service: Service[S]) -> typer.Typer:
+    cli = typer.Typer(name=service.command, no_args_is_help=True, add_completion=False, help=f"Runs and looks after {service.command}.")
+
+    @cli.command("serve")
+    def serve_command() -> None:
+        """Serve HTTP, publish and consume, in one process, until told to stop."""
+        settings = _configured(service)
+        try:
+            serve(settings, service.create_app)
+        except CannotStart as error:
+            _fail(service, str(error))
+
+    @cli.command("migrate")
+    def migrate_command() -> None:
+        """Bring the service's database to this release's tables."""
+        settings = _configured(service)
+        try:
+            before = asyncio.run(migrating.migrate(service.package, settings.database_url.get_secret_value()))
+        except (OSError, TimeoutError, asyncpg.PostgresError, DBAPIError) as error:
+            _fail(service, _why_not_migrated(error))
+        at = migrating.head(service.package)
+        typer.echo(f"{service.command}: already at {at}" if before == at else f"{service.command}: migrated from {before or 'nothing'} to {at}")
+
+    @cli.command("describe")
+    def describe_command(document: Annotated[Document, typer.Argument()] = Document.OPENAPI) -> None:
+        """Print what the service offers: its OpenAPI or AsyncAPI document, or its settings."""
+        typer.echo(json.dumps(_described(service, document), indent=2, ensure_ascii=False))
+
+    @cli.command("check-config")
+    def check_config_command() -> None:
+        """Check the environment variables and show them, secrets starred."""
+        for variable, value in _loaded(service).redacted().items():
+            typer.echo(f"{variable}={value}")
+
+    return cli
+
+
+def _configured[S: ServiceSettings](service: Service[S]) -> S:
+    settings = _loaded(service)
+    configure_logging(settings.service, level=settings.log_level, form=settings.log_format)
+    return settings
+
+
+def _loaded[S: ServiceSettings](service: Service[S]) -> S:
+    try:
+        return service.settings.load()
+    except SettingsError as error:
+        for sentence in error.sentences:
+            typer.echo(f"{service.command}: {sentence}", err=True)
+        sys.exit(2)
+
+
+def _described[S: ServiceSettings](service: Service[S], document: Document) -> Any:
+    if document is Document.SETTINGS:
+        return {service.settings.variable(name): field.description for name, field in service.settings.model_fields.items()}
+    app = service.create_app(service.settings.load(database_url=_NOWHERE))
+    return app.openapi() if document is Document.OPENAPI else app.state.asyncapi()
+
+
+def _why_not_migrated(error: BaseException) -> str:
+    cause = getattr(error, "orig", None) or error
+    state = sqlstate_of(cause) or ""
+    if state[:2] == "28":
+        return "the database refuses the user or the password: check the service's DATABASE_URL"
+    if state == "3D000":
+        return "the server has no such database: check the service's DATABASE_URL"
+    if state == LOCK_TIMEOUT:
+        return "a table is in use for too long; nothing was changed: try again when there is less traffic"
+    if not state:
+        return f"the database does not answer ({type(cause).__name__}): is it running, and is the service's DATABASE_URL right?"
+    return f"the database refused a migration (SQLSTATE {state}); nothing was changed"
+
+
+def _fail[S: ServiceSettings](service: Service[S], reason: str) -> NoReturn:
+    typer.echo(f"{service.command}: {reason}", err=True)
+    sys.exit(1)

@@ -1,0 +1,210 @@
+"""One consumer of a service as a component: FastStream's subscription, the runner behind it, and their upkeep.
+
+FastStream gives the lifecycle, the group and its own metrics; what a record means and when it is done is the runner's. The
+service starts and accepts commands while the broker is away: the subscription is tried again and again in the background.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.prometheus import KafkaPrometheusMiddleware
+
+from klaster_shared.consuming.chunk import ChunkApplier
+from klaster_shared.consuming.handling import Consumer
+from klaster_shared.consuming.parser import undecoded, whole_batch
+from klaster_shared.consuming.positions import Partition
+from klaster_shared.consuming.rebalance import Rebalance
+from klaster_shared.consuming.runner import KafkaClient, Runner
+from klaster_shared.db.unit_of_work import Transactions, UnitOfWork
+from klaster_shared.kafka import TopicIdentities
+from klaster_shared.observability.metrics import Metrics
+
+COMMIT_SECONDS = 5.0
+STOP_SECONDS = 10.0
+UPKEEP_SECONDS = 1.0
+IDENTITY_SECONDS = 60.0
+START_BACKOFF_SECONDS = (0.5, 10.0)
+SESSION_MS = 10_000
+
+log = structlog.get_logger(__name__)
+
+
+class RunningConsumer[W: UnitOfWork]:
+    """Started by the application; `report` says whether its group is joined and what is refused."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        transactions: Transactions[W],
+        *,
+        servers: str,
+        instance: str | None,
+        metrics: Metrics,
+        identities: TopicIdentities,
+        middleware: KafkaPrometheusMiddleware,
+    ) -> None:
+        """`instance`: KLASTER_INSTANCE_ID; with it the group membership is static, and the id must be this process's alone."""
+        self.consumer = consumer
+        self._servers = servers
+        self._instance = instance
+        self._metrics = metrics
+        self._identities = identities
+        self._middleware = middleware
+        self._runner = Runner(ChunkApplier(consumer, transactions, metrics), metrics)
+        self._rebalance = Rebalance(self._runner, client=self._kafka, identities=identities, commit=self._commit, metrics=metrics)
+        self._broker: KafkaBroker | None = None
+        self._subscriber: Any = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._committed: dict[Partition, int] = {}
+        self._shown: set[Partition] = set()
+        self._trouble: str | None = "not started"
+
+    async def start(self) -> None:
+        self._tasks = [
+            asyncio.create_task(self._subscribe(), name=f"subscribe {self.consumer.name}"),
+            asyncio.create_task(self._upkeep(), name=f"upkeep {self.consumer.name}"),
+        ]
+
+    async def stop(self) -> None:
+        """Ends the batch in hand, commits, leaves the group; each step has its limit."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._runner.interrupted = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._runner.idle.wait(), STOP_SECONDS)
+        self._rebalance.cancel()
+        await self._commit()
+        await self._leave()
+
+    def report(self) -> dict[str, Any]:
+        refused = {f"{p.topic}/{p.number}": why for p, why in self._runner.refused.items()}
+        return {
+            "component": f"consumer {self.consumer.name}",
+            "ok": self._trouble is None and not refused,
+            "partitions": len(self._runner.standings),
+            "refused": refused,
+            "trouble": self._trouble,
+        }
+
+    async def _subscribe(self) -> None:
+        delay = START_BACKOFF_SECONDS[0]
+        while True:
+            try:
+                await self._join()
+            except (KafkaError, OSError, TimeoutError) as error:
+                reason = type(error).__name__
+                if reason != self._trouble:
+                    log.warning("consumer cannot join its group; it tries again", consumer=self.consumer.name, servers=self._servers, failure=reason)
+                self._trouble = reason
+                await self._leave()  # a half-started consumer would go on unfenced
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, START_BACKOFF_SECONDS[1])
+            else:
+                self._trouble = None
+                log.info("consumer joined its group", consumer=self.consumer.name)
+                return
+
+    async def _join(self) -> None:
+        broker = KafkaBroker(
+            self._servers,
+            apply_types=False,
+            logger=logging.getLogger("faststream.kafka"),
+            middlewares=[self._middleware],
+            client_id=self.consumer.name,
+            allow_auto_create_topics=False,
+            request_timeout_ms=10_000,
+            metadata_max_age_ms=10_000,
+            retry_backoff_ms=250,
+        )
+        subscriber = broker.subscriber(
+            *self.consumer.topics,
+            batch=True,
+            group_id=self.consumer.name,
+            group_instance_id=None if self._instance is None else f"{self._instance}.{self.consumer.name}",
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            max_records=500,
+            batch_timeout_ms=10,
+            session_timeout_ms=SESSION_MS,
+            rebalance_timeout_ms=60_000,
+            heartbeat_interval_ms=1_000,
+            isolation_level="read_committed",
+            partition_assignment_strategy=[StickyPartitionAssignor],
+            listener=self._rebalance,
+            parser=whole_batch,
+            decoder=undecoded,
+            no_reply=True,
+        )
+        subscriber(self._handle)
+        self._broker, self._subscriber = broker, subscriber
+        self._runner.interrupted = False
+        await broker.start()
+
+    async def _handle(self, records: Sequence[ConsumerRecord]) -> None:
+        await self._runner.handle(records, self._kafka())
+
+    async def _leave(self) -> None:
+        broker, self._broker = self._broker, None
+        if broker is not None:
+            with suppress(TimeoutError, KafkaError, OSError):
+                await asyncio.wait_for(broker.stop(), STOP_SECONDS)
+
+    def _kafka(self) -> KafkaClient:
+        return None if self._subscriber is None else self._subscriber.consumer
+
+    async def _commit(self) -> None:
+        """Tells the broker how far the positions are, for tools that look there; a failure changes nothing."""
+        client = self._kafka()
+        if client is None:
+            return
+        assigned = client.assignment()
+        offsets = {p: s.expected for p, s in self._runner.standings.items() if TopicPartition(*p) in assigned and self._committed.get(p) != s.expected}
+        if not offsets:
+            return
+        try:
+            await asyncio.wait_for(client.commit({TopicPartition(*p): offset for p, offset in offsets.items()}), COMMIT_SECONDS)
+        except (KafkaError, TimeoutError, OSError) as error:
+            log.info("offset commit did not get through; the position rows are the truth", consumer=self.consumer.name, failure=type(error).__name__)
+        else:
+            self._committed.update(offsets)
+
+    async def _upkeep(self) -> None:
+        """Once a second: lag, offsets, partitions to verify again; once a minute: whether the topics are still the same ones."""
+        next_identity_check = time.monotonic() + IDENTITY_SECONDS
+        while True:
+            await asyncio.sleep(UPKEEP_SECONDS)
+            if self._kafka() is None or self._runner.interrupted:
+                continue
+            self._show_lag()
+            await self._commit()
+            self._rebalance.recheck_refused()
+            if time.monotonic() >= next_identity_check:
+                next_identity_check = time.monotonic() + IDENTITY_SECONDS
+                await self._rebalance.check_identities()
+
+    def _show_lag(self) -> None:
+        client, name, now = self._kafka(), self.consumer.name, time.time()
+        assigned = client.assignment()
+        standings = {p: s for p, s in self._runner.standings.items() if TopicPartition(*p) in assigned}
+        behind = {p: max(0, (client.highwater(TopicPartition(*p)) or 0) - s.expected) for p, s in standings.items()}
+        lags = self._metrics.consumer_lag_messages
+        for gone in self._shown - behind.keys():
+            lags.remove(name, gone.topic, str(gone.number))
+        for partition, lag in behind.items():
+            lags.labels(consumer=name, topic=partition.topic, partition=str(partition.number)).set(lag)
+        self._shown = set(behind)
+        late = [standings[p].timestamp for p, lag in behind.items() if lag and standings[p].timestamp]
+        self._metrics.consumer_lag_seconds.labels(consumer=name).set(max(0.0, now - min(late)) if late else 0.0)
+        if not any(behind.values()) or self._runner.moved():
+            self._metrics.consumer_last_progress.labels(consumer=name).set(now)

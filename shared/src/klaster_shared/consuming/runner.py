@@ -1,0 +1,285 @@
+"""Turns fetched batches into chunks and keeps, per partition, the offset this process expects to be next.
+
+The one rule: a position only moves from the offset that is expected here, and after anything that makes the expectation
+doubtful (a mismatch, a seek, a revoke, an assignment) what is left of that partition in the batch is dropped and fetched
+again. docs/architecture/consuming.md walks through the cases.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRecord, TopicPartition
+
+from klaster_shared.consuming import positions
+from klaster_shared.consuming.chunk import ChunkApplier, ChunkResult
+from klaster_shared.consuming.parking import Verdict
+from klaster_shared.consuming.parser import Incoming, raw_record, read
+from klaster_shared.consuming.positions import Partition
+from klaster_shared.consuming.verdicts import is_worth_repeating, verdict_on
+from klaster_shared.db.failures import is_connection_trouble
+from klaster_shared.db.unit_of_work import UnitOfWork
+from klaster_shared.observability.metrics import Metrics
+
+CHUNK_RECORDS = 100
+ALONE_ATTEMPTS = 5
+BACKOFF_SECONDS = (0.05, 2.0)
+OUTLAST_SECONDS = 60.0
+"""How long a handler waits for its own database before it seeks back and lets the client poll (limit there: 300 s)."""
+
+log = structlog.get_logger(__name__)
+
+type KafkaClient = Any
+"""An AIOKafkaConsumer (aiokafka ships no types)."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """One assigned and verified partition. `sought`: a seek to `expected` whose first record has not come yet."""
+
+    expected: int
+    sought: bool = True
+    timestamp: float = 0.0
+
+
+class Interrupted(Exception):  # noqa: N818 - a signal between the runner's own functions, not a failure
+    """A revoke or a stop came while records were left; they are not ours any more, or will be fetched again."""
+
+
+class Runner[W: UnitOfWork]:
+    """Handles the batches of one consumer in one process. `standings` holds only partitions that may be worked on."""
+
+    def __init__(self, chunks: ChunkApplier[W], metrics: Metrics) -> None:
+        self.consumer = chunks.consumer
+        self.standings: dict[Partition, Standing] = {}
+        self.refused: dict[Partition, str] = {}
+        self.interrupted = False
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._disposed = self._disposed_when_asked = 0
+        self._chunks = chunks
+        self.transactions = chunks.transactions
+        self._metrics = metrics
+        self._client: KafkaClient = None
+
+    async def handle(self, records: Sequence[ConsumerRecord], client: KafkaClient) -> None:
+        """One fetched batch. Returns only with every record disposed of, dropped, or behind a seek."""
+        if self.interrupted:
+            return  # fetched before the revoke, started after it
+        self._client = client
+        self.idle.clear()
+        try:
+            accepted = await self._admit(records)
+            for start in range(0, len(accepted), CHUNK_RECORDS):
+                await self._chunk(accepted[start : start + CHUNK_RECORDS])
+        except Interrupted:
+            log.info("batch left unfinished", consumer=self.consumer.name)
+        except Exception as error:  # noqa: BLE001 - FastStream would log it and fetch on, past what was not applied
+            log.error("batch failed outside its chunks; it is fetched again", consumer=self.consumer.name, failure=type(error).__name__)
+            self._seek_back()
+        finally:
+            self.idle.set()
+
+    async def _admit(self, records: Sequence[ConsumerRecord]) -> list[Incoming]:
+        """The records that continue what is expected, in order. Moves no expectation: chunks do, when they have committed."""
+        accepted: list[Incoming] = []
+        for partition, run in groupby(records, key=lambda r: Partition(r.topic, r.partition)):
+            standing = self.standings.get(partition)
+            if standing is not None:
+                accepted += await self._admit_run(partition, standing, list(run))
+        return accepted
+
+    async def _admit_run(self, partition: Partition, standing: Standing, run: Sequence[ConsumerRecord]) -> list[Incoming]:
+        if standing.sought and await self._fetch_position(partition) == standing.expected:
+            return []  # nothing was fetched since the seek: this run is older than it
+        accepted: list[Incoming] = []
+        following = standing.expected
+        for record in run:
+            if record.offset < following:
+                if standing.sought and not accepted:
+                    self.refuse(partition, f"the log delivers offset {record.offset} after a seek to {following}: it was reset")
+                    break
+                continue  # delivered again; its effect is behind the position
+            if record.offset > following and not accepted and not await self._gap_is_real(partition, standing):
+                self.seek(partition, following)
+                break
+            accepted.append(read(raw_record(record), self.consumer))
+            following = record.offset + 1
+            standing.timestamp = record.timestamp / 1000
+        if accepted:
+            standing.sought = False
+        return accepted
+
+    async def _gap_is_real(self, partition: Partition, standing: Standing) -> bool:
+        """A first record beyond the expectation: transaction markers and compaction leave gaps, a lost batch looks the same.
+        Only directly after a seek to the expected offset, which must still be in the log, is the gap known to be one.
+        """
+        if not standing.sought:
+            return False
+        tp = TopicPartition(*partition)
+        start = (await self._client.beginning_offsets([tp]))[tp]
+        return bool(start <= standing.expected)
+
+    async def _fetch_position(self, partition: Partition) -> int | None:
+        tp = TopicPartition(*partition)
+        if tp not in self._client.assignment():
+            return None
+        position: int = await self._client.position(tp)
+        return position
+
+    async def _chunk(self, records: Sequence[Incoming]) -> None:
+        while current := self._still_expected(records):
+            self._check_interruption()
+            try:
+                await self._settle(await self._chunks.apply(current, self._expected(current)))
+            except Exception as error:  # noqa: BLE001 - whatever a handler raises, its message is disposed of below
+                if is_connection_trouble(error) and await self._outlast():
+                    continue
+                self._metrics.consumer_chunk_fallbacks.labels(consumer=self.consumer.name).inc()
+                for incoming in current:
+                    await self._alone(incoming)
+            return
+
+    async def _alone(self, incoming: Incoming) -> None:
+        """One record, one transaction, from a fresh load; parked when repeating it does not help."""
+        attempts, delay = 0, BACKOFF_SECONDS[0]
+        verdicts: dict[int, Verdict] = {}
+        while self._still_expected([incoming]):
+            self._check_interruption()
+            try:
+                await self._settle(await self._chunks.apply([incoming], self._expected([incoming]), verdicts=verdicts))
+            except Exception as error:  # noqa: BLE001 - same
+                if is_connection_trouble(error) and await self._outlast():
+                    continue
+                attempts += 1
+                if is_worth_repeating(error) and attempts < ALONE_ATTEMPTS:
+                    await asyncio.sleep(delay)
+                    delay = min(delay * 2, BACKOFF_SECONDS[1])
+                elif verdicts:
+                    log.error("a message can neither be applied nor parked; trying on", consumer=self.consumer.name, failure=type(error).__name__)
+                    await asyncio.sleep(BACKOFF_SECONDS[1])
+                else:
+                    verdicts[0] = verdict_on(error)
+                    self._log_parked(incoming, verdicts[0])
+                continue
+            return
+
+    def _still_expected(self, records: Iterable[Incoming]) -> list[Incoming]:
+        """Without the records whose partition was revoked, refused or sought elsewhere since they were admitted."""
+        following: dict[Partition, int] = {}
+        kept: list[Incoming] = []
+        for incoming in records:
+            partition, offset = incoming.record.partition, incoming.record.offset
+            standing = self.standings.get(partition)
+            if standing is None or standing.sought or offset < following.get(partition, standing.expected):
+                continue
+            kept.append(incoming)
+            following[partition] = offset + 1
+        return kept
+
+    def _expected(self, records: Iterable[Incoming]) -> dict[Partition, int]:
+        return {i.record.partition: self.standings[i.record.partition].expected for i in records}
+
+    async def _settle(self, result: ChunkResult) -> None:
+        """Moves the expectations past what was committed; a lost partition is taken up where its row says."""
+        self._disposed += len(result.outcomes)
+        for incoming, _ in result.outcomes:
+            standing = self.standings.get(incoming.record.partition)
+            if standing is not None:
+                standing.expected = max(standing.expected, incoming.record.offset + 1)
+        if result.lost:
+            await self._take_up(result.lost)
+
+    async def _take_up(self, lost: set[Partition]) -> None:
+        log.warning("positions were moved by somebody else", consumer=self.consumer.name, partitions=[f"{t}/{n}" for t, n in sorted(lost)])
+        async with self.transactions.database.connect() as connection:
+            stored = await positions.of_consumer(connection, self.consumer.name)
+        for partition in lost:
+            if partition in stored and partition in self.standings:
+                self.seek(partition, stored[partition].next_offset)
+
+    def moved(self) -> bool:
+        """Whether anything was disposed of since this was last asked."""
+        before, self._disposed_when_asked = self._disposed_when_asked, self._disposed
+        return self._disposed != before
+
+    def take(self, partition: Partition, standing: Standing, client: KafkaClient) -> None:
+        """A verified partition runs: from its stored position, nothing fetched before."""
+        self._client = client
+        self.standings[partition] = standing
+        if self.refused.pop(partition, None) is not None:
+            self._show_refused()
+        tp = TopicPartition(*partition)
+        client.seek(tp, standing.expected)
+        client.resume(tp)
+
+    def forget_all(self) -> None:
+        """Nothing is assigned any more, or everything is assigned anew."""
+        self.standings.clear()
+        self.refused.clear()
+        self._show_refused()
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """From now on `offset` is expected; whatever of the partition was fetched before is dropped."""
+        standing = self.standings.get(partition)
+        tp = TopicPartition(*partition)
+        if standing is None or self._client is None or tp not in self._client.assignment():
+            return
+        standing.expected, standing.sought = offset, True
+        self._client.seek(tp, offset)
+
+    def _seek_back(self) -> None:
+        for partition, standing in self.standings.items():
+            self.seek(partition, standing.expected)
+
+    def refuse(self, partition: Partition, why: str) -> None:
+        """The partition stays paused until an operator has looked: `klaster positions reset`."""
+        self.standings.pop(partition, None)
+        if partition not in self.refused:
+            log.error("partition refused; see the runbook PartitionRefused", consumer=self.consumer.name, partition=f"{partition.topic}/{partition.number}", why=why)
+        self.refused[partition] = why
+        self._show_refused()
+        tp = TopicPartition(*partition)
+        if self._client is not None and tp in self._client.assignment():
+            self._client.pause(tp)
+
+    async def _outlast(self) -> bool:
+        """True when the own database answers again, False when it answers already (the failure was not its absence).
+
+        Waits while it is away; after `OUTLAST_SECONDS` the batch is given back by a seek, so that the client polls.
+        """
+        database = self.transactions.database
+        if await database.answers():
+            return False
+        log.warning("own database does not answer; the batch waits", consumer=self.consumer.name)
+        deadline = asyncio.get_running_loop().time() + OUTLAST_SECONDS
+        while not await database.answers():
+            self._check_interruption()
+            if asyncio.get_running_loop().time() > deadline:
+                self._seek_back()
+                raise Interrupted
+            await asyncio.sleep(0.5)
+        return True
+
+    def _show_refused(self) -> None:
+        self._metrics.consumer_refused_partitions.labels(consumer=self.consumer.name).set(len(self.refused))
+
+    def _check_interruption(self) -> None:
+        if self.interrupted:
+            raise Interrupted
+
+    def _log_parked(self, incoming: Incoming, verdict: Verdict) -> None:
+        record = incoming.record
+        log.warning(
+            "message parked",
+            consumer=self.consumer.name,
+            topic=record.partition.topic,
+            partition=record.partition.number,
+            offset=record.offset,
+            type=incoming.label,
+            reason=verdict.reason,
+            state=verdict.state.value,
+        )

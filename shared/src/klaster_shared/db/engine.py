@@ -1,0 +1,107 @@
+"""The pool is SQLAlchemy's, the connection that leaves it is asyncpg's.
+
+Statements are written in Core and run on the driver: Core's own execution costs two to three times the CPU of the
+statement it carries (docs/decisions/0001). A connection is handed out only while the driver holds it open; a broken one
+never returns to the pool.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from klaster_shared.errors import Unavailable
+
+type Connection = Any
+"""An asyncpg connection (asyncpg ships no types)."""
+
+CONNECT_SECONDS = 5.0
+STATEMENT_SECONDS = 60.0
+_SESSION = {"idle_in_transaction_session_timeout": "60000", "lock_timeout": "10000"}
+
+
+class DatabaseAway(Unavailable):
+    """The service's own database does not answer. Nothing was written; repeat with the same Idempotency-Key."""
+
+    slug = "database-away"
+
+
+class Database:
+    """One pool on one PostgreSQL database. Opens nothing until the first connection is asked for."""
+
+    def __init__(self, url: str, *, name: str, pool_size: int = 10) -> None:
+        """`url` in SQLAlchemy's form, `postgresql+asyncpg://…`; `name` is what `pg_stat_activity` shows."""
+        self._engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_reset_on_return=None,  # a unit of work always ends its transaction itself
+            connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS, "server_settings": {"application_name": name, **_SESSION}},
+        )
+        self._url = self._engine.url
+        self._name = name
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        """Lends a live driver connection.
+
+        Raises:
+            DatabaseAway: no connection could be had.
+        """
+        fairy = await self._live()
+        connection = fairy.driver_connection
+        try:
+            yield connection
+        finally:
+            if connection is None or connection.is_closed() or connection.is_in_transaction():
+                fairy.invalidate()
+            fairy.close()
+
+    async def _live(self) -> Any:
+        while True:
+            try:
+                fairy = await self._engine.raw_connection()
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                raise DatabaseAway(f"The database of {self._name} does not answer: {type(error).__name__}.") from error
+            connection = fairy.driver_connection
+            if connection is not None and not connection.is_closed():
+                return fairy
+            fairy.invalidate()  # the server went away while it lay in the pool
+            fairy.close()
+
+    async def dedicated(self) -> Connection:
+        """A connection outside the pool, for whoever must keep one (the relay's advisory lock). The caller closes it.
+
+        Raises:
+            DatabaseAway: it could not be opened.
+        """
+        url = self._url
+        try:
+            return await asyncpg.connect(
+                host=url.host,
+                port=url.port,
+                user=url.username,
+                password=url.password,
+                database=url.database,
+                timeout=CONNECT_SECONDS,
+                command_timeout=STATEMENT_SECONDS,
+                server_settings={"application_name": f"{self._name} relay", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5"},
+            )
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise DatabaseAway(f"The database of {self._name} does not answer: {type(error).__name__}.") from error
+
+    async def answers(self, within: float = 2.0) -> bool:
+        """Whether a trivial query succeeds within `within` seconds; what readiness and the consumers' retry policy ask."""
+        try:
+            async with asyncio.timeout(within), self.connect() as connection:
+                await connection.fetchval("SELECT 1")
+        except (OSError, TimeoutError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        return True
+
+    async def dispose(self) -> None:
+        await self._engine.dispose()

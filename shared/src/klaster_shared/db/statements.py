@@ -1,0 +1,90 @@
+"""SQL is written in SQLAlchemy Core against the tables, compiled once, and executed by asyncpg.
+
+The one rule: nothing outside this module knows how a Core statement becomes text and positional arguments.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, Table, bindparam, column, func, select
+from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+from sqlalchemy.sql import ClauseElement, Insert, Update
+from sqlalchemy.sql.selectable import TableValuedAlias
+
+from klaster_shared.db.engine import Connection
+
+type Row = Any
+"""An asyncpg record: values by column name."""
+
+_DIALECT = asyncpg_dialect.dialect()
+
+
+class Statement:
+    """A compiled statement. Parameters are the Core statement's bind names; a missing or unknown one raises TypeError."""
+
+    __slots__ = ("_arguments", "names", "sql")
+
+    def __init__(self, statement: ClauseElement) -> None:
+        compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        self.sql = str(compiled)
+        self.names: tuple[str, ...] = tuple(compiled.positiontup or ())
+        literals = {name: value for name, value in compiled.params.items() if value is not None}
+        self._arguments = self._arranger(literals)
+
+    def _arranger(self, literals: dict[str, Any]) -> Callable[[dict[str, Any]], list[Any]]:
+        names, asked = self.names, frozenset(self.names) - literals.keys()
+
+        def arrange(values: dict[str, Any]) -> list[Any]:
+            if values.keys() != asked:
+                missing, unknown = sorted(asked - values.keys()), sorted(values.keys() - asked)
+                raise TypeError(f"statement parameters differ: missing {missing}, unknown {unknown}")
+            if literals:
+                values = literals | values
+            return [values[name] for name in names]
+
+        return arrange
+
+    async def fetch(self, connection: Connection, **values: Any) -> list[Row]:
+        rows: list[Row] = await connection.fetch(self.sql, *self._arguments(values))
+        return rows
+
+    async def fetchrow(self, connection: Connection, **values: Any) -> Row | None:
+        return await connection.fetchrow(self.sql, *self._arguments(values))
+
+    async def fetchval(self, connection: Connection, **values: Any) -> Any:
+        return await connection.fetchval(self.sql, *self._arguments(values))
+
+    async def execute(self, connection: Connection, **values: Any) -> int:
+        """The number of rows written."""
+        tag: str = await connection.execute(self.sql, *self._arguments(values))
+        return int(tag.rpartition(" ")[2])
+
+
+def insert_of(table: Table, *omit: str) -> Insert:
+    """INSERT of every column but `omit`; the parameters are the column names."""
+    return table.insert().values({c.name: bindparam(c.name, type_=c.type) for c in table.columns if c.name not in omit})
+
+
+def versioned_update(table: Table, *constant: str) -> Update:
+    """UPDATE of every column but the primary key and `constant`, only while `version` is `expected_version`; the row is `key`."""
+    fixed = {c.name for c in table.primary_key} | set(constant)
+    (key,) = table.primary_key.columns
+    return (
+        table.update()
+        .where(key == bindparam("key", type_=key.type), table.c.version == bindparam("expected_version", type_=table.c.version.type))
+        .values({c.name: bindparam(c.name, type_=c.type) for c in table.columns if c.name not in fixed})
+    )
+
+
+def rows_of(columns: Iterable[ColumnElement[Any]], name: str = "given") -> TableValuedAlias:
+    """`unnest($1, $2, …) WITH ORDINALITY`: one array parameter per column, named like the column, any number of rows."""
+    listed = list(columns)
+    arrays = [bindparam(str(c.key), type_=ARRAY(c.type)) for c in listed]
+    valued = func.unnest(*arrays).table_valued(*[column(str(c.key), c.type) for c in listed], with_ordinality="ordinality", name=name)
+    return valued.render_derived()
+
+
+def insert_rows(table: Table, *names: str) -> Insert:
+    """One INSERT for any number of rows, ids given in the order of the arrays (parameters: column name → list)."""
+    given = rows_of([table.c[name] for name in names])
+    return table.insert().from_select(list(names), select(*[given.c[name] for name in names]).order_by(given.c.ordinality))
