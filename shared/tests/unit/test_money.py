@@ -172,7 +172,7 @@ def test_a_rate_is_a_positive_number(rate: str) -> None:
 
 def test_a_conversion_that_does_not_fit_is_refused() -> None:
     with pytest.raises(Invalid, match="15 digits"):
-        pln("9999999999999").convert(Decimal("1000"), "PLN")
+        pln("9999999999999").convert(Decimal(1000), "PLN")
 
 
 @given(amounts())

@@ -3,7 +3,7 @@
 The one rule: what is built here is valid unless a test says otherwise, and the repositories keep copies, as a database does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -12,7 +12,6 @@ from typing import Any
 
 from klaster_budget.domain.commitment import Commitment
 from klaster_budget.domain.documents import Document, document
-from klaster_budget.domain.errors import GrantCodeTaken, RateTaken
 from klaster_budget.domain.expenditure import Claim, Expenditure
 from klaster_budget.domain.grant import Grant
 from klaster_budget.domain.ids import ApprovalId, EventId, GrantCode, GrantId, LineId, OrganisationId, RateId
@@ -44,19 +43,22 @@ def costs(**amounts: str) -> tuple[LineAmount, ...]:
     return tuple(LineAmount(line_code=code, amount=pln(amount)) for code, amount in amounts.items())
 
 
-def a_grant(*, code: str = "MRPO-8.2", total: str | None = None, period: Period = PROJECT_PERIOD, **planned: str) -> Grant:
+def planned(amounts: Mapping[str, str]) -> tuple[PlannedLine, ...]:
+    """Lines in złoty, by code."""
+    return tuple(
+        PlannedLine(id=LineId(new_id()), code=code, name=code.title(), category="external", planned=pln(amount)) for code, amount in amounts.items()
+    )
+
+
+def a_grant(*, code: str = "MRPO-8.2", total: str | None = None, period: Period = PROJECT_PERIOD, **amounts: str) -> Grant:
     """`a_grant(travel="100", venue="50")`: planned złoty by line code; the total is their sum unless given."""
-    lines = [
-        PlannedLine(id=LineId(new_id()), code=line, name=line.title(), category="external", planned=pln(amount))
-        for line, amount in (planned or {"travel": "100"}).items()
-    ]
-    worth = pln(total) if total is not None else Money.sum((line.planned for line in lines), "PLN")
+    lines = planned(amounts or {"travel": "100"})
     return Grant.registered(
         GrantId(new_id()),
         code=GrantCode(code),
         name="Cooperation capacity",
         funder="Regional programme",
-        total=worth,
+        total=Money.sum((line.planned for line in lines), "PLN") if total is None else pln(total),
         period=period,
         lines=lines,
         by=LOCAL_ACTOR,
@@ -64,14 +66,27 @@ def a_grant(*, code: str = "MRPO-8.2", total: str | None = None, period: Period 
     )
 
 
-def a_ledger(grant: GrantId | None = None, **planned: str) -> Ledger:
+def terms_of(grant: Grant) -> GrantTerms:
+    return GrantTerms(id=grant.id, code=grant.code, currency=grant.total.currency, period=grant.period)
+
+
+def untouched(lines: Iterable[PlannedLine]) -> list[LineBalance]:
+    """Nothing committed or declared yet."""
+    return [
+        LineBalance(
+            id=line.id,
+            code=line.code,
+            planned=line.planned,
+            committed=Money.zero(line.planned.currency),
+            declared=Money.zero(line.planned.currency),
+        )
+        for line in lines
+    ]
+
+
+def a_ledger(**amounts: str) -> Ledger:
     """Planned złoty by line code, nothing committed or declared yet."""
-    nothing = pln("0")
-    return Ledger(
-        grant or GrantId(new_id()),
-        "PLN",
-        [LineBalance(id=LineId(new_id()), code=code, planned=pln(amount), committed=nothing, declared=nothing) for code, amount in planned.items()],
-    )
+    return Ledger(terms_of(a_grant()), untouched(planned(amounts)))
 
 
 def a_request(
@@ -108,6 +123,10 @@ def a_quotation(value: str = "4.25", *, source: str = "NBP", on: date = date(201
     return Quotation(value=Decimal(value), source=source, on=on)
 
 
+def a_rate(currency: str = "EUR", quotation: Quotation | None = None) -> Rate:
+    return Rate.registered(RateId(new_id()), currency, quotation or a_quotation(), by=LOCAL_ACTOR, at=NOON)
+
+
 @dataclass(slots=True)
 class Stored:
     """What a database would hold. Keys are those of the unique constraints."""
@@ -137,11 +156,8 @@ class InMemoryBudget:
         """Stores a grant without recording its facts."""
         kept = deepcopy(grant)
         kept.stored()
-        nothing = Money.zero(kept.total.currency)
         self.stored.grants[kept.id] = kept
-        self.stored.balances[kept.id] = {
-            line.code: LineBalance(id=line.id, code=line.code, planned=line.planned, committed=nothing, declared=nothing) for line in kept.lines
-        }
+        self.stored.balances[kept.id] = {balance.code: balance for balance in untouched(kept.lines)}
         return kept.id
 
     def balance(self, line: str) -> tuple[str, str]:
@@ -165,40 +181,45 @@ class _Repository:
 
 
 class _Grants(_Repository):
-    async def terms(self, grant: GrantId | GrantCode) -> GrantTerms:
-        for known in self.stored.grants.values():
-            if grant in {known.id, known.code}:
-                return GrantTerms(id=known.id, code=known.code, currency=known.total.currency, period=known.period)
-        raise NotFound("grant", grant)
+    async def coded(self, code: GrantCode) -> GrantId | None:
+        return next((grant.id for grant in self.stored.grants.values() if grant.code == code), None)
 
     async def save(self, grant: Grant) -> None:
-        if any(known.code == grant.code for known in self.stored.grants.values()):
-            raise GrantCodeTaken(grant.code)
         self.work.holding(grant)
         self.work.keep(grant)
 
 
 class _Ledgers(_Repository):
-    async def locked(self, grant: GrantId) -> Ledger:
-        ledger = await self.locked_if_known(grant)
+    async def lock(self, grant: GrantId | GrantCode) -> None:
+        """One at a time is all there is in memory."""
+
+    async def find(self, grant: GrantId | GrantCode, lines: Iterable[str]) -> Ledger | None:
+        for known in self.stored.grants.values():
+            if grant in {known.id, known.code}:
+                asked = set(lines)
+                return Ledger(terms_of(known), [balance for code, balance in self.stored.balances[known.id].items() if code in asked])
+        return None
+
+    async def get(self, grant: GrantId | GrantCode, lines: Iterable[str]) -> Ledger:
+        ledger = await self.find(grant, lines)
         if ledger is None:
             raise NotFound("grant", grant)
         return ledger
 
-    async def locked_if_known(self, grant: GrantId) -> Ledger | None:
-        balances = self.stored.balances.get(grant)
-        return None if balances is None else Ledger(grant, self.stored.grants[grant].total.currency, balances.values())
-
     async def save(self, ledger: Ledger) -> None:
-        self.stored.balances[ledger.grant] |= {balance.code: balance for balance in ledger.changes()}
+        self.stored.balances[ledger.terms.id] |= {balance.code: balance for balance in ledger.changes()}
 
 
 class _Commitments(_Repository):
     async def answered(self, event: EventId, approval: ApprovalId) -> bool:
         return (event, approval) in self.stored.commitments
 
-    async def grants_with_open(self, event: EventId) -> Sequence[GrantId]:
-        return sorted({found.grant for found in self.stored.commitments.values() if found.event == event and found.is_open})
+    async def open_lines(self, event: EventId) -> Mapping[GrantId, Sequence[str]]:
+        found = [kept for kept in self.stored.commitments.values() if kept.event == event and kept.is_open]
+        return {
+            grant: sorted({line.code for kept in found if kept.grant == grant for line in kept.lines if line.open.is_positive})
+            for grant in sorted({kept.grant for kept in found})
+        }
 
     async def open_of(self, event: EventId, grant: GrantId) -> Sequence[Commitment]:
         found = (kept for kept in self.stored.commitments.values() if (kept.event, kept.grant) == (event, grant) and kept.is_open)
@@ -218,16 +239,12 @@ class _Expenditures(_Repository):
 
 
 class _Rates(_Repository):
+    async def quoted(self, currency: str, on: date, source: str) -> Rate | None:
+        return self.stored.rates.get((currency, on, source))
+
     async def first_registered(self, currency: str, on: date) -> Rate | None:
-        rates: Mapping[Any, Rate] = self.stored.rates
-        return min((rate for (code, day, _), rate in rates.items() if (code, day) == (currency, on)), key=lambda rate: rate.id, default=None)
+        stored = (rate for (code, day, _), rate in self.stored.rates.items() if (code, day) == (currency, on))
+        return min(stored, key=lambda rate: rate.id, default=None)
 
     async def add(self, rate: Rate) -> None:
-        key = rate.currency, rate.quotation.on, rate.quotation.source
-        if key in self.stored.rates:
-            raise RateTaken(*key)
-        self.stored.rates[key] = rate
-
-
-def a_rate(currency: str = "EUR", quotation: Quotation | None = None) -> Rate:
-    return Rate.registered(RateId(new_id()), currency, quotation or a_quotation(), by=LOCAL_ACTOR, at=NOON)
+        self.stored.rates[rate.currency, rate.quotation.on, rate.quotation.source] = rate

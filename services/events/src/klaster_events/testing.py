@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
+from klaster_events.application.queries import EventInFull, EventsAsked, RegistrationInLine, RegistrationsAsked
 from klaster_events.domain.approval import Approval
 from klaster_events.domain.countries import country
 from klaster_events.domain.errors import AlreadyRegistered
@@ -27,9 +28,11 @@ from klaster_shared.clock import Instant
 from klaster_shared.errors import NotFound, StaleVersion
 from klaster_shared.ids import new_id
 from klaster_shared.money import Money
+from klaster_shared.origin import Origin
 
 NOON = datetime(2011, 4, 4, 12, tzinfo=UTC)
 OFFICE = "office"
+FLOW = "flow-of-the-test"
 PATIENCE = timedelta(minutes=5)
 SHORT = Refusal(reason=Reason.INSUFFICIENT, line_code="2.1", short_by=Money(Decimal(100), "PLN"))
 
@@ -211,12 +214,47 @@ class InMemoryRegistrations:
             self.kept.store(registration.id, registration)
 
 
+class InMemoryAgenda:
+    def __init__(self, work: "InMemoryWork") -> None:
+        self._work = work
+
+    async def event(self, key: EventId) -> EventInFull:
+        return EventInFull(await self._work.events.get(key), await self._work.approvals.locked(key), await self._work.seats.locked(key))
+
+    async def events(self, asked: EventsAsked, *, after: UUID | None, rows: int) -> Sequence[EventInFull]:
+        found = [await self.event(EventId(key)) for key in sorted(self._work.events.kept.rows) if after is None or key > after]
+        return [each for each in found if _is_asked_for(each.event, asked)][:rows]
+
+    async def registration(self, key: RegistrationId) -> RegistrationInLine:
+        registration = await self._work.registrations.get(key)
+        line = [live.id for live in await self._work.registrations.live(registration.event) if live.status is RegistrationStatus.WAITLISTED]
+        return RegistrationInLine(registration, line.index(key) + 1 if key in line else None)
+
+    async def registrations(self, asked: RegistrationsAsked, *, after: UUID | None, rows: int) -> Sequence[RegistrationInLine]:
+        await self._work.events.get(asked.event)
+        keys = sorted(key for key, kept in self._work.registrations.kept.rows.items() if kept.event == asked.event)
+        found = [await self.registration(RegistrationId(key)) for key in keys if after is None or key > after]
+        return [each for each in found if asked.status in {None, each.registration.status}][:rows]
+
+
+def _is_asked_for(event: Event, asked: EventsAsked) -> bool:
+    starts_at = event.proposal.schedule.starts_at
+    return (
+        asked.status in {None, event.status}
+        and asked.kind in {None, event.proposal.kind}
+        and (asked.starts_from is None or starts_at >= asked.starts_from)
+        and (asked.starts_before is None or starts_at < asked.starts_before)
+    )
+
+
 class InMemoryWork:
     """The port `EventsWork` in memory. `now` may be set by the test."""
 
     def __init__(self, *, now: Instant = NOON, actor: str = OFFICE) -> None:
         self.now = now
         self.actor = actor
+        self.origin = Origin(actor=actor, correlation_id=FLOW, causation_id="command")
+        self.agenda = InMemoryAgenda(self)
         self.events = InMemoryEvents()
         self.approvals = InMemoryApprovals()
         self.seats = InMemorySeats()

@@ -32,6 +32,4 @@ class Act:
 
 
 async def write_act(connection: Connection, act: Act, *, consumer: str, subject: str) -> None:
-    await _INSERT.execute(
-        connection, at=act.at, actor=act.actor, action=act.action, consumer=consumer, subject=subject, reason=act.reason
-    )
+    await _INSERT.execute(connection, at=act.at, actor=act.actor, action=act.action, consumer=consumer, subject=subject, reason=act.reason)

@@ -69,9 +69,7 @@ class ChunkApplier[W: UnitOfWork]:
         self._count(result)
         return result
 
-    async def _dispose(
-        self, work: UnitOfWork, kept: Sequence[tuple[int, Incoming]], verdicts: Mapping[int, Verdict], result: ChunkResult
-    ) -> None:
+    async def _dispose(self, work: UnitOfWork, kept: Sequence[tuple[int, Incoming]], verdicts: Mapping[int, Verdict], result: ChunkResult) -> None:
         name = self.consumer.name
         gated = await parking.gated_keys(work.connection, name, [r.gate for _, r in kept if r.gate is not None])
         to_apply: list[Incoming] = []

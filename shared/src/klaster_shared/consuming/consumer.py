@@ -169,7 +169,9 @@ class RunningConsumer[W: UnitOfWork]:
         if client is None:
             return
         assigned = client.assignment()
-        offsets = {p: s.expected for p, s in self._runner.standings.items() if TopicPartition(*p) in assigned and self._committed.get(p) != s.expected}
+        offsets = {
+            p: s.expected for p, s in self._runner.standings.items() if TopicPartition(*p) in assigned and self._committed.get(p) != s.expected
+        }
         if not offsets:
             return
         try:

@@ -13,8 +13,16 @@ from klaster_shared.db.engine import Connection
 from klaster_shared.db.statements import Row, Statement
 
 _g, _m = PARKED_GATE.c, PARKED_MESSAGE.c
-_of_gate = (_g.consumer == bindparam("consumer", type_=Text), _g.topic == bindparam("topic", type_=Text), _g.key == bindparam("key", type_=LargeBinary))
-_in_queue = (_m.consumer == bindparam("consumer", type_=Text), _m.topic == bindparam("topic", type_=Text), _m.gate == bindparam("key", type_=LargeBinary))
+_of_gate = (
+    _g.consumer == bindparam("consumer", type_=Text),
+    _g.topic == bindparam("topic", type_=Text),
+    _g.key == bindparam("key", type_=LargeBinary),
+)
+_in_queue = (
+    _m.consumer == bindparam("consumer", type_=Text),
+    _m.topic == bindparam("topic", type_=Text),
+    _m.gate == bindparam("key", type_=LargeBinary),
+)
 _id = _m.id == bindparam("parked_id", type_=BigInteger)
 _now = bindparam("now", type_=DateTime(timezone=True))
 
@@ -23,9 +31,7 @@ _HOLD_TO_OPEN = Statement(select(_g.consumer).where(*_of_gate).with_for_update()
 _HOLD_KEYLESS = Statement(select(_m.id).where(_id).with_for_update())
 _HEAD = Statement(select(PARKED_MESSAGE).where(*_in_queue).order_by(_m.id).limit(1))
 _BY_ID = Statement(select(PARKED_MESSAGE).where(_id))
-_PROMOTE_HEAD = Statement(
-    update(PARKED_MESSAGE).where(_id, _m.state == State.WAITING.value).values(state=State.DUE.value, next_attempt_at=_now)
-)
+_PROMOTE_HEAD = Statement(update(PARKED_MESSAGE).where(_id, _m.state == State.WAITING.value).values(state=State.DUE.value, next_attempt_at=_now))
 _attended = select(_m.id).where(_m.consumer == _g.consumer, _m.topic == _g.topic, _m.gate == _g.key, _m.state != State.WAITING.value).exists()
 _UNATTENDED = Statement(select(PARKED_GATE).where(_g.consumer == bindparam("consumer", type_=Text), ~_attended))
 _REMOVE = Statement(delete(PARKED_MESSAGE).where(_id))

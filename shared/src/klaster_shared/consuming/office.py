@@ -66,7 +66,10 @@ def _or_all(column: Any, name: str, kind: Any) -> Any:
 _LIST = Statement(
     select(PARKED_MESSAGE)
     .where(
-        _or_all(_m.consumer, "consumer", Text), _or_all(_m.key, "key", LargeBinary), _or_all(_m.state, "state", Text), _m.id > bindparam("after", type_=BigInteger)
+        _or_all(_m.consumer, "consumer", Text),
+        _or_all(_m.key, "key", LargeBinary),
+        _or_all(_m.state, "state", Text),
+        _m.id > bindparam("after", type_=BigInteger),
     )
     .order_by(_m.id)
     .limit(bindparam("rows", type_=BigInteger))

@@ -136,15 +136,9 @@ _GATES = Statement(
     .order_by(PARKED_GATE.c.topic, PARKED_GATE.c.key)
     .with_for_update(key_share=True, read=True, of=PARKED_GATE)
 )
-_CLOSE = Statement(
-    insert(PARKED_GATE)
-    .values({c.name: bindparam(c.name, type_=c.type) for c in PARKED_GATE.c})
-    .on_conflict_do_nothing()
-)
+_CLOSE = Statement(insert(PARKED_GATE).values({c.name: bindparam(c.name, type_=c.type) for c in PARKED_GATE.c}).on_conflict_do_nothing())
 _PARK = Statement(
-    insert(PARKED_MESSAGE)
-    .values({c.name: bindparam(c.name, type_=c.type) for c in PARKED_MESSAGE.c if c.name != "id"})
-    .on_conflict_do_nothing()
+    insert(PARKED_MESSAGE).values({c.name: bindparam(c.name, type_=c.type) for c in PARKED_MESSAGE.c if c.name != "id"}).on_conflict_do_nothing()
 )
 
 

@@ -61,7 +61,7 @@ async def whole_batch(records: Any) -> KafkaAckableMessage:
         reply_to="",
         content_type=None,
         path={},
-        consumer=None,  # type: ignore[arg-type]  # set by the subscriber; acknowledgement is ours
+        consumer=None,  # acknowledgement is ours
     )
 
 

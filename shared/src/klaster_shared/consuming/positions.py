@@ -67,7 +67,12 @@ _CREATE = Statement(
     .from_select(
         ["consumer", "topic", "partition", "next_offset", "topic_id", "moved_at"],
         select(
-            _consumer, _starts.c.topic, _starts.c.partition, _starts.c.next_offset, _starts.c.topic_id, bindparam("now", type_=DateTime(timezone=True))
+            _consumer,
+            _starts.c.topic,
+            _starts.c.partition,
+            _starts.c.next_offset,
+            _starts.c.topic_id,
+            bindparam("now", type_=DateTime(timezone=True)),
         ),
     )
     .on_conflict_do_nothing()

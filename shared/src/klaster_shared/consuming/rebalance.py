@@ -46,7 +46,7 @@ class Rebalance[W: UnitOfWork](ConsumerRebalanceListener):  # type: ignore[misc]
         self._assignment = 0
         self._task: asyncio.Task[None] | None = None
 
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - aiokafka's signature
         """Lets the batch in hand end, commits its offsets, forgets every expectation."""
         self._assignment += 1
         self._runner.interrupted = True

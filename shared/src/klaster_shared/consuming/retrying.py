@@ -149,7 +149,7 @@ class Unparker[W: UnitOfWork]:
         return Origin(actor=self._consumer.name, correlation_id="", causation_id="")
 
 
-class StillUnreadable(Exception):  # noqa: N818 - what it is, not how it failed
+class StillUnreadable(Exception):
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.reason)
         self.verdict = verdict

@@ -45,7 +45,7 @@ class Standing:
     timestamp: float = 0.0
 
 
-class Interrupted(Exception):  # noqa: N818 - a signal between the runner's own functions, not a failure
+class Interrupted(Exception):
     """A revoke or a stop came while records were left; they are not ours any more, or will be fetched again."""
 
 
@@ -239,7 +239,12 @@ class Runner[W: UnitOfWork]:
         """The partition stays paused until an operator has looked: `klaster positions reset`."""
         self.standings.pop(partition, None)
         if partition not in self.refused:
-            log.error("partition refused; see the runbook PartitionRefused", consumer=self.consumer.name, partition=f"{partition.topic}/{partition.number}", why=why)
+            log.error(
+                "partition refused; see the runbook PartitionRefused",
+                consumer=self.consumer.name,
+                partition=f"{partition.topic}/{partition.number}",
+                why=why,
+            )
         self.refused[partition] = why
         self._show_refused()
         tp = TopicPartition(*partition)

@@ -40,7 +40,7 @@ class Difference:
         return f"{self.path or 'body'}: {self.what} ({self.breaks})"
 
 
-class UnsupportedSchema(Exception):  # noqa: N818 - named by what it says of the schema
+class UnsupportedSchema(Exception):
     """The schema uses a part of JSON Schema that the checker does not understand. Model the field otherwise, or teach the checker."""
 
 

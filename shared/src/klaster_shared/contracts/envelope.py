@@ -47,7 +47,7 @@ _SEQUENCE: Final = re.compile(r"[0-9]{1,20}")
 _LARGEST_SEQUENCE: Final = 2**63 - 1
 
 
-class Undecodable(Exception):  # noqa: N818 - named by what it says of the message, as all failures here are
+class Undecodable(Exception):
     """The record is no CloudEvent that Klaster can read. `reason` is a sentence without any value of the message."""
 
     def __init__(self, reason: str) -> None:

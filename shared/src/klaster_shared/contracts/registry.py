@@ -25,7 +25,7 @@ CONTRACT_MODULES: Final = ("partners", "events", "budget", "notifications", "inb
 _BINDING: Final = "__klaster_message_type__"
 
 
-class SchemaViolation(Exception):  # noqa: N818 - named by what it says of the message, as all failures here are
+class SchemaViolation(Exception):
     """The body is JSON, but not what its type promises. `problems` are pairs of field path and broken rule, never values."""
 
     def __init__(self, ce_type: str, problems: tuple[tuple[str, str], ...]) -> None:

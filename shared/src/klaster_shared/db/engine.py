@@ -40,7 +40,11 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_reset_on_return=None,  # a unit of work always ends its transaction itself
-            connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS, "server_settings": {"application_name": name, **_SESSION}},
+            connect_args={
+                "timeout": CONNECT_SECONDS,
+                "command_timeout": STATEMENT_SECONDS,
+                "server_settings": {"application_name": name, **_SESSION},
+            },
         )
         self._url = self._engine.url
         self._name = name

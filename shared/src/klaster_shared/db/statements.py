@@ -16,7 +16,7 @@ from klaster_shared.db.engine import Connection
 type Row = Any
 """An asyncpg record: values by column name."""
 
-_DIALECT = asyncpg_dialect.dialect()
+_DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]  # the dialect's constructor is untyped
 
 
 class Statement:
@@ -25,7 +25,7 @@ class Statement:
     __slots__ = ("_arguments", "names", "sql")
 
     def __init__(self, statement: ClauseElement) -> None:
-        compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        compiled: Any = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         self.sql = str(compiled)
         self.names: tuple[str, ...] = tuple(compiled.positiontup or ())
         literals = {name: value for name, value in compiled.params.items() if value is not None}

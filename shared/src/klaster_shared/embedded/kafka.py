@@ -177,11 +177,21 @@ def record_once(java: Java, progress: Progress) -> None:
         progress("Kafka: recording a start-up cache (only once)")
         output = java.aot.with_suffix(".new")
         try:
-            with _TrainingRun(Path(folder), java, output) as training:
-                _exercise(training.servers)
+            _record(_TrainingRun(Path(folder), java, output))
             output.replace(java.aot)
         except (EngineError, KafkaException, OSError) as error:
             progress(f"Kafka: no start-up cache was recorded, so starts stay slow ({error})")
+
+
+def _record(training: _TrainingRun) -> None:
+    training.start()
+    try:
+        _exercise(training.servers)
+    except BaseException:
+        training.kill()
+        raise
+    if not training.stop():
+        raise EngineError("the recording did not end properly")
 
 
 def _exercise(servers: str) -> None:

@@ -8,12 +8,15 @@ import errno
 import os
 import random
 import socket
+import time
 
 from klaster_shared.embedded.errors import EngineError, PortTaken
 
 LOOPBACK = "127.0.0.1"
 LOWEST, HIGHEST = 20_000, 32_000
 TRIES = 200
+ENDING_SECONDS = 1.0
+POLL_SECONDS = 0.02
 
 
 def free_port() -> int:
@@ -25,10 +28,15 @@ def free_port() -> int:
 
 
 def require_free_port(port: int, *, purpose: str, setting: str) -> None:
-    """Raises PortTaken if a listener has the port, EngineError if we may not use it; ports that merely linger after a close are free."""
-    refusal = _refusal(port)
-    if refusal == errno.EADDRINUSE or listening(port):
-        raise PortTaken(port, purpose, setting)
+    """Raises PortTaken if a listener has the port, EngineError if we may not use it; ports that merely linger after a close are free.
+
+    A listener may be the engine of a killed parent, on its way out: it is given a second.
+    """
+    deadline = time.monotonic() + ENDING_SECONDS
+    while (refusal := _refusal(port)) == errno.EADDRINUSE or listening(port):
+        if time.monotonic() > deadline:
+            raise PortTaken(port, purpose, setting)
+        time.sleep(POLL_SECONDS)
     if refusal is not None:
         raise EngineError(f"Port {port} cannot be used for {purpose}: {os.strerror(refusal)}. Choose another with {setting}.")
 

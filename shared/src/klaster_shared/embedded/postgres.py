@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -48,7 +48,7 @@ class DatabaseSpec:
 
     database: str
     role: str
-    password: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,7 +61,8 @@ class PostgresAccess:
 
     def url(self, spec: DatabaseSpec) -> str:
         """SQLAlchemy's address of a database, for asyncpg."""
-        return f"postgresql+asyncpg://{quote(spec.role)}:{quote(spec.password, safe='')}@{self.host}:{self.port}/{quote(spec.database)}"
+        role, password, database = (quote(part, safe="") for part in (spec.role, spec.password, spec.database))
+        return f"postgresql+asyncpg://{role}:{password}@{self.host}:{self.port}/{database}"
 
     def provide(self, specs: Iterable[DatabaseSpec]) -> None:
         """Creates what is missing of roles and databases, sets the passwords, and closes each database to all roles but its own."""

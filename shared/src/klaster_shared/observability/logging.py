@@ -8,7 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import structlog
 from structlog.types import Processor
@@ -42,8 +42,8 @@ class RateLimit(logging.Filter):
         return seen < self._burst
 
 
-def configure_logging(service: str, *, level: LogLevel = LogLevel.INFO, form: LogFormat = LogFormat.JSON) -> None:
-    """Called once by a command line before anything else logs."""
+def configure_logging(service: str, *, level: LogLevel = LogLevel.INFO, form: LogFormat = LogFormat.JSON, stream: TextIO | None = None) -> None:
+    """Called once by a command line before anything else logs. Lines go to `stream`, by default standard output."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -58,11 +58,11 @@ def configure_logging(service: str, *, level: LogLevel = LogLevel.INFO, form: Lo
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, _left_out],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form, colours=handler.stream.isatty())],
         )
     )
     root = logging.getLogger()
@@ -96,9 +96,9 @@ def _tame_libraries() -> None:
     access.propagate = False
 
 
-def _renderer(form: LogFormat) -> Processor:
+def _renderer(form: LogFormat, *, colours: bool) -> Processor:
     if form is LogFormat.CONSOLE:
-        return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        return structlog.dev.ConsoleRenderer(colors=colours)
     return structlog.processors.JSONRenderer()
 
 

@@ -78,7 +78,7 @@ class KafkaPublisher:
 
 def is_definitive(error: BaseException) -> bool:
     """Whether the broker or the client refused the record itself: too large, INVALID_RECORD (which aiokafka knows only as
-    error −1), or not encodable. Everything else (timeouts, authorisation, unknown topic, leadership, connection) says
+    error -1), or not encodable. Everything else (timeouts, authorisation, unknown topic, leadership, connection) says
     nothing about the record.
     """
     return isinstance(error, (MessageSizeTooLargeError, UnknownError, UnicodeError, AssertionError, ValueError, TypeError)) and not isinstance(

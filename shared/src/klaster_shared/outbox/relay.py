@@ -192,12 +192,12 @@ class Relay:
         except Exception as error:  # noqa: BLE001 - every failure of a client has the same answer: throw it away, read again
             delivery.failure = delivery.failure or error
         for row, future in zip(rows, futures, strict=False):
-            error = future.exception() if future.done() and not future.cancelled() else TimeoutError("no acknowledgement in time")
-            if error is None:
+            failure = future.exception() if future.done() and not future.cancelled() else TimeoutError("no acknowledgement in time")
+            if failure is None:
                 delivery.acknowledged.append(row)
                 continue
-            delivery.failure = delivery.failure or error
-            if is_definitive(error):
+            delivery.failure = delivery.failure or failure
+            if is_definitive(failure):
                 delivery.refused.append(row)
         return delivery
 

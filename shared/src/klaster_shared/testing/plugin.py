@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from klaster_shared.contracts.topics import TOPICS
 from klaster_shared.embedded.postgres import DatabaseSpec, PostgresAccess
 from klaster_shared.testing.hosting import SharedEngines
 from klaster_shared.testing.mail import MailFiles, Mailpit, MailSink
@@ -133,6 +135,17 @@ def new_topic(kafka_admin: AdminClient, unique_name: Callable[[str], str]) -> Ca
         return name
 
     return create
+
+
+@pytest.fixture(scope="session")
+def declared_topics(kafka_admin: AdminClient) -> None:
+    """Every topic of the wire contract, under its real name; shared by all suites of the run, so keys must be a test's own."""
+    for topic, future in kafka_admin.create_topics([NewTopic(topic.name, topic.partitions, 1) for topic in TOPICS.values()]).items():
+        try:
+            future.result(30)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise RuntimeError(f"topic {topic} could not be created") from error
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ The one rule: a test that waits names what it waits for and gives up at a deadli
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, overload
 
 POLL_SECONDS = 0.02
 LONGEST_DESCRIPTION = 200
@@ -39,7 +39,11 @@ def wait_until[T](condition: Callable[[], T], *, within: float = 10.0, what: str
         time.sleep(POLL_SECONDS)
 
 
-async def eventually[T](condition: Callable[[], Awaitable[T]] | Callable[[], T], *, within: float = 10.0, what: str | None = None) -> T:
+@overload
+async def eventually[T](condition: Callable[[], Coroutine[Any, Any, T]], *, within: float = ..., what: str | None = ...) -> T: ...
+@overload
+async def eventually[T](condition: Callable[[], T], *, within: float = ..., what: str | None = ...) -> T: ...
+async def eventually(condition: Callable[[], Any], *, within: float = 10.0, what: str | None = None) -> Any:
     """Like `wait_until`, for asynchronous tests and for conditions of both kinds; the event loop runs on between two looks."""
     deadline = time.monotonic() + within
     while True:
@@ -49,7 +53,7 @@ async def eventually[T](condition: Callable[[], Awaitable[T]] | Callable[[], T],
             if inspect.isawaitable(value):
                 value = await value
             if value:
-                return value  # type: ignore[no-any-return]  # isawaitable cannot tell the two kinds of T apart
+                return value
             last = value
         except AssertionError as failure:
             last = failure

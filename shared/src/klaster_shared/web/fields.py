@@ -37,6 +37,10 @@ LONGEST_EMAIL: Final = 254  # RFC 5321 section 4.5.3.1.3, without the angle brac
 LONGEST_LOCAL_PART: Final = 64  # section 4.5.3.1.1 there
 _LABEL: Final = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL: Final = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*")  # HTML standard, "valid email address"
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_INSTANT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)  # RFC 3339 section 5.6
 _UNPRINTABLE: Final = {"Cc", "Cs"}  # controls (NUL among them) and halves of surrogate pairs
 _LINE_BREAKS: Final = "\n\r\t"
 
@@ -96,10 +100,15 @@ Email = Annotated[str, Text(LONGEST_EMAIL), AfterValidator(_normalised_email), F
 """Trimmed and lower-cased. Well formed as browsers mean it; whether mail arrives is not asked."""
 
 
-def _only_text(given: Any) -> Any:
-    if not isinstance(given, str):
-        raise ValueError("a string is expected")  # noqa: TRY004 - pydantic turns ValueError, not TypeError, into a field error
-    return given
+def _written_like(form: re.Pattern[str], example: str) -> Callable[[Any], Any]:
+    """Pydantic reads numbers, and digits in strings, as seconds since 1970: that is nobody's date."""
+
+    def check(given: Any) -> Any:
+        if not isinstance(given, str) or form.fullmatch(given) is None:
+            raise ValueError(f"text such as {example} is expected")
+        return given
+
+    return check
 
 
 def _in_utc(instant: datetime) -> datetime:
@@ -113,13 +122,13 @@ def _rfc_3339(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-InstantIn = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_in_utc)]
+InstantIn = Annotated[AwareDatetime, BeforeValidator(_written_like(_INSTANT, "2012-01-31T10:00:00+01:00")), AfterValidator(_in_utc)]
 """RFC 3339 with an offset; arrives in UTC."""
 
 InstantOut = Annotated[datetime, PlainSerializer(_rfc_3339, return_type=str), Field(json_schema_extra={"format": "date-time"})]
 """Written in UTC with `Z`."""
 
-Day = Annotated[date, BeforeValidator(_only_text)]
+Day = Annotated[date, BeforeValidator(_written_like(_DAY, "2012-01-31"))]
 """`YYYY-MM-DD`."""
 
 Flag = StrictBool

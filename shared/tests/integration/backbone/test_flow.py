@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from klaster_shared.contracts.partners import NetworkRegistered
-from klaster_shared.contracts.registry import enclose
 from klaster_shared.clock import SystemClock
 from klaster_shared.consuming.office import NotHead
+from klaster_shared.contracts.partners import NetworkRegistered
+from klaster_shared.contracts.registry import enclose
 from klaster_shared.ids import new_id
 from klaster_shared.testing.backbone import Backbone, names, running
 from klaster_shared.testing.waiting import eventually
@@ -19,9 +19,14 @@ from klaster_shared.testing.waiting import eventually
 pytestmark = pytest.mark.engines
 
 
-
 @pytest.fixture
-async def backbone(new_database: Callable[[], str], kafka_servers: str, new_topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch, unique_name: Callable[[str], str]) -> AsyncIterator[Backbone]:
+async def backbone(
+    new_database: Callable[[], str],
+    kafka_servers: str,
+    new_topic: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    unique_name: Callable[[str], str],
+) -> AsyncIterator[Backbone]:
     topic = new_topic("network", partitions=3)
     url = new_database()
     made = Backbone(url, kafka_servers, topic=topic, name=unique_name("ledger"))
@@ -41,7 +46,9 @@ async def producer(kafka_servers: str) -> AsyncIterator[AIOKafkaProducer]:
 
 def record(name: str, network: Any, sequence: int = 1, identifier: Any = None) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
     now = SystemClock().now()
-    envelope = enclose(NetworkRegistered(network_id=network, code="X", name=name), id=identifier or new_id(), time=now, recorded_time=now, sequence=sequence)
+    envelope = enclose(
+        NetworkRegistered(network_id=network, code="X", name=name), id=identifier or new_id(), time=now, recorded_time=now, sequence=sequence
+    )
     return str(network).encode(), envelope.data, envelope.headers()
 
 
@@ -184,14 +191,16 @@ async def test_the_database_going_away_delays_messages_and_loses_none(backbone: 
         await send(producer, backbone, record("one", network, 1))
         await eventually(lambda: backbone.handled("applied") == 1, within=15, what="the first message")
         async with backbone.database.connect() as connection:
-            killed = connection.fetchval("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+            killed = connection.fetchval(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
             sent = send(producer, backbone, *[record(f"more {n}", network, n) for n in range(2, 12)])
             await asyncio.gather(killed, sent)
         await eventually(lambda: backbone.handled("applied") == 11, within=30, what="all messages")
     assert len(await backbone.lines(network)) == 11
 
 
-async def test_parking_is_audited(backbone: Backbone, producer: AIOKafkaProducer, ) -> None:
+async def test_parking_is_audited(backbone: Backbone, producer: AIOKafkaProducer) -> None:
     async with running(backbone.consumer, backbone.unparker):
         await send(producer, backbone, record("refuse", new_id(), 1))
         await eventually(lambda: backbone.handled("parked") == 1, within=15, what="a parked message")

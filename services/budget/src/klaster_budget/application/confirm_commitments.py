@@ -15,8 +15,8 @@ class ConfirmCommitments:
 async def confirm_commitments(command: ConfirmCommitments, work: BudgetWork) -> list[Commitment]:
     """Those that this publication has confirmed."""
     confirmed = []
-    for grant in await work.commitments.grants_with_open(command.event):
-        await work.ledgers.locked(grant)
+    for grant in await work.commitments.open_lines(command.event):
+        await work.ledgers.lock(grant)
         for commitment in await work.commitments.open_of(command.event, grant):
             commitment.confirm(at=work.now)
             if commitment.is_changed:

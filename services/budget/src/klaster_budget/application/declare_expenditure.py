@@ -8,13 +8,13 @@ from klaster_budget.domain.expenditure import Claim, Expenditure
 from klaster_budget.domain.ids import ExpenditureId, GrantCode, GrantId
 from klaster_budget.domain.rates import Quotation
 from klaster_shared.errors import Invalid
+from klaster_shared.ids import new_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclareExpenditure:
     """`grant` by its id or by its code; `source` is the channel, for the record."""
 
-    expenditure: ExpenditureId
     grant: GrantId | GrantCode
     claim: Claim
     source: str
@@ -25,21 +25,22 @@ async def declare_expenditure(command: DeclareExpenditure, work: BudgetWork) -> 
 
     Raises:
         NotFound: no such grant, or no such line in it.
-        OutsideGrantPeriod, LineExceeded, RateMissing: the grant cannot bear it, or not yet.
         DocumentAlreadyDeclared: the line has this document, with the same content or with another.
-        Invalid: the amount cannot be converted, or a rate is given for the grant's own currency.
+        OutsideGrantPeriod, LineExceeded: the grant cannot bear it.
+        RateMissing: the amount cannot be converted yet.
+        Invalid: it can never be converted, or a rate is given for the grant's own currency.
     """
     claim = command.claim
-    terms = await work.grants.terms(command.grant)
-    ledger = await work.ledgers.locked(terms.id)
+    await work.ledgers.lock(command.grant)
+    ledger = await work.ledgers.get(command.grant, [claim.line_code])
     before = await work.expenditures.of_document(claim.document, ledger[claim.line_code].id)
     if before is not None:
         raise DocumentAlreadyDeclared(before.id, same_content=before.says_the_same_as(claim))
-    terms.require_in_period(claim.document.issued_on)
-    rate = await _rate_for(claim, terms.currency, work)
-    commitments = await work.commitments.open_of(claim.event, terms.id) if claim.event else []
+    ledger.terms.require_in_period(claim.document.issued_on)
+    rate = await _rate_for(claim, ledger.currency, work)
+    commitments = await work.commitments.open_of(claim.event, ledger.terms.id) if claim.event else []
     expenditure = Expenditure.declared(
-        command.expenditure, claim, rate=rate, ledger=ledger, commitments=commitments, source=command.source, by=work.actor, at=work.now
+        ExpenditureId(new_id()), claim, rate=rate, ledger=ledger, commitments=commitments, source=command.source, by=work.actor, at=work.now
     )
     for commitment in commitments:
         await work.commitments.save(commitment)

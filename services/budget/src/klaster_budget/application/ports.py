@@ -1,10 +1,10 @@
-"""What the use cases need of the outside, in the words of the domain. The edge makes one `BudgetWork` per transaction.
+"""What the use cases need of the outside, in the words of the domain. The edge opens the work and commits it; a use case does neither.
 
-The one rule: whoever reserves, confirms, consumes or releases takes the grant's ledger first, because `locked` is what puts
-concurrent changes of one grant in a row; what a decision reads is read after it.
+The one rule: whoever reserves, confirms, consumes or releases locks the grant's lines first, because that puts concurrent
+changes of one grant in a row; whatever a decision depends on is read after it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
@@ -14,25 +14,26 @@ from klaster_budget.domain.expenditure import Expenditure
 from klaster_budget.domain.grant import Grant
 from klaster_budget.domain.ids import ApprovalId, EventId, GrantCode, GrantId, LineId
 from klaster_budget.domain.ledger import Ledger
-from klaster_budget.domain.plan import GrantTerms
 from klaster_budget.domain.rates import Rate
 from klaster_shared.clock import Instant
 
 
 class Grants(Protocol):
-    async def terms(self, grant: GrantId | GrantCode) -> GrantTerms:
-        """Raises NotFound."""
+    async def coded(self, code: GrantCode) -> GrantId | None:
+        """The grant with that code."""
 
-    async def save(self, grant: Grant) -> None:
-        """Raises GrantCodeTaken."""
+    async def save(self, grant: Grant) -> None: ...
 
 
 class Ledgers(Protocol):
-    async def locked(self, grant: GrantId) -> Ledger:
-        """The balances of all the grant's lines, locked until the transaction ends. Raises NotFound."""
+    async def lock(self, grant: GrantId | GrantCode) -> None:
+        """Locks all the grant's lines until the transaction ends, and reads nothing. An unknown grant has none."""
 
-    async def locked_if_known(self, grant: GrantId) -> Ledger | None:
-        """The same; None when there is no such grant."""
+    async def find(self, grant: GrantId | GrantCode, lines: Iterable[str]) -> Ledger | None:
+        """The balances of those of the lines that exist, as they are now; None when there is no such grant. Lock first."""
+
+    async def get(self, grant: GrantId | GrantCode, lines: Iterable[str]) -> Ledger:
+        """The same. Raises NotFound."""
 
     async def save(self, ledger: Ledger) -> None: ...
 
@@ -41,14 +42,14 @@ class Commitments(Protocol):
     async def answered(self, event: EventId, approval: ApprovalId) -> bool:
         """Whether this approval has been answered, by a reservation or by a refusal."""
 
-    async def grants_with_open(self, event: EventId) -> Sequence[GrantId]:
-        """Where the event has money reserved, in the order in which ledgers are to be locked."""
+    async def open_lines(self, event: EventId) -> Mapping[GrantId, Sequence[str]]:
+        """On which lines of which grants the event has money reserved; grants in the order in which they are to be locked."""
 
     async def open_of(self, event: EventId, grant: GrantId) -> Sequence[Commitment]:
         """The event's commitments on a grant that have something open, oldest first."""
 
     async def save(self, commitment: Commitment) -> None:
-        """Raises StaleVersion."""
+        """Raises StaleVersion when it was stored by somebody else since it was read."""
 
 
 class Expenditures(Protocol):
@@ -59,15 +60,16 @@ class Expenditures(Protocol):
 
 
 class Rates(Protocol):
+    async def quoted(self, currency: str, on: date, source: str) -> Rate | None: ...
+
     async def first_registered(self, currency: str, on: date) -> Rate | None:
         """Of the rates stored for exactly that day, whichever source they are from, the one that was registered first."""
 
-    async def add(self, rate: Rate) -> None:
-        """Raises RateTaken."""
+    async def add(self, rate: Rate) -> None: ...
 
 
 class BudgetWork(Protocol):
-    """One transaction: `now` is its one instant, `actor` who asked for it."""
+    """One transaction. `now` is its one instant, `actor` who asked for it."""
 
     @property
     def now(self) -> Instant: ...

@@ -18,8 +18,9 @@ class ReleaseCommitments:
 async def release_commitments(command: ReleaseCommitments, work: BudgetWork) -> list[Commitment]:
     """Those that had something open."""
     released = []
-    for grant in await work.commitments.grants_with_open(command.event):
-        ledger = await work.ledgers.locked(grant)
+    for grant, lines in (await work.commitments.open_lines(command.event)).items():
+        await work.ledgers.lock(grant)
+        ledger = await work.ledgers.get(grant, lines)
         for commitment in await work.commitments.open_of(command.event, grant):
             if command.approval in {None, commitment.approval}:
                 commitment.release(ledger, at=work.now)

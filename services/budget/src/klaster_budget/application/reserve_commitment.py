@@ -1,26 +1,19 @@
-"""An approved event asks for its costs; the budget answers once per approval."""
-
-from dataclasses import dataclass
+"""An approved event asks for its costs; the budget answers once per approval. The request is the command."""
 
 from klaster_budget.application.ports import BudgetWork
 from klaster_budget.domain.commitment import Commitment
 from klaster_budget.domain.ids import CommitmentId
 from klaster_budget.domain.requests import CommitmentRequest
+from klaster_shared.ids import new_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReserveCommitment:
-    commitment: CommitmentId
-    request: CommitmentRequest
-
-
-async def reserve_commitment(command: ReserveCommitment, work: BudgetWork) -> Commitment | None:
+async def reserve_commitment(request: CommitmentRequest, work: BudgetWork) -> Commitment | None:
     """The answer, a reservation or a refusal; None when this approval has been answered before."""
-    request = command.request
-    ledger = await work.ledgers.locked_if_known(request.grant)
+    await work.ledgers.lock(request.grant)
     if await work.commitments.answered(request.event, request.approval):
         return None
-    commitment = Commitment.answering(command.commitment, request, ledger, at=work.now)
+    ledger = await work.ledgers.find(request.grant, (cost.line_code for cost in request.costs))
+    commitment = Commitment.answering(CommitmentId(new_id()), request, ledger, at=work.now)
     await work.commitments.save(commitment)
     if ledger is not None:
         await work.ledgers.save(ledger)

@@ -93,7 +93,7 @@ class Expenditure(Aggregate):
             rest -= commitment.consume(claim.line_code, rest, at=at)
         expenditure = cls(
             id=key,
-            grant=ledger.grant,
+            grant=ledger.terms.id,
             line=ledger[claim.line_code].id,
             line_code=claim.line_code,
             event=claim.event,

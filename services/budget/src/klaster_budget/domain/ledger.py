@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from klaster_budget.domain.errors import LineExceeded, UnknownLine
-from klaster_budget.domain.ids import GrantId, LineId
+from klaster_budget.domain.ids import LineId
+from klaster_budget.domain.plan import GrantTerms
 from klaster_shared.money import Money
 
 
@@ -32,13 +33,18 @@ class LineBalance:
 
 
 class Ledger:
-    """The balances of a grant's lines by code, and which of them have changed since they were read."""
+    """The balances of lines of one grant by code, and which of them have changed since they were read. It holds the lines that were
+    asked for; one that is missing then does not exist.
+    """
 
-    def __init__(self, grant: GrantId, currency: str, balances: Iterable[LineBalance]) -> None:
-        self.grant = grant
-        self.currency = currency
+    def __init__(self, terms: GrantTerms, balances: Iterable[LineBalance]) -> None:
+        self.terms = terms
         self._balances = {balance.code: balance for balance in balances}
         self._changed: set[str] = set()
+
+    @property
+    def currency(self) -> str:
+        return self.terms.currency
 
     def __contains__(self, code: str) -> bool:
         return code in self._balances

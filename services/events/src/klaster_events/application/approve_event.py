@@ -7,6 +7,7 @@ from klaster_events.application.ports import EventsWork
 from klaster_events.domain.approval import Consent
 from klaster_events.domain.event import Event
 from klaster_events.domain.ids import ApprovalId, EventId
+from klaster_shared.ids import new_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +15,6 @@ class ApproveEvent:
     """`answer_within`: how long budget may take; without costs nobody is asked and nothing is waited for."""
 
     event: EventId
-    approval: ApprovalId
     answer_within: timedelta
     expected: int | None = None
 
@@ -23,8 +23,9 @@ async def approve_event(command: ApproveEvent, work: EventsWork) -> Event:
     approval = await work.approvals.locked(command.event)
     event = await work.events.get(command.event, command.expected)
     deadline = work.now + command.answer_within if event.proposal.needs_money else None
-    event.approve(command.approval, deadline=deadline, at=work.now)
-    approval.begin(Consent(id=command.approval, by=work.actor, at=work.now, deadline=deadline), needs_money=event.proposal.needs_money)
+    consent = Consent(id=ApprovalId(new_id()), by=work.actor, at=work.now, flow=work.origin.correlation_id, deadline=deadline)
+    event.approve(consent.id, deadline=deadline, at=work.now)
+    approval.begin(consent, needs_money=event.proposal.needs_money)
     await work.events.save(event)
     await work.approvals.save(approval)
     return event

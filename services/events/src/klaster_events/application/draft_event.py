@@ -8,16 +8,16 @@ from klaster_events.domain.event import Event
 from klaster_events.domain.ids import EventId
 from klaster_events.domain.proposal import Proposal
 from klaster_events.domain.seats import Seats
+from klaster_shared.ids import new_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftEvent:
-    event: EventId
     proposal: Proposal
 
 
 async def draft_event(command: DraftEvent, work: EventsWork) -> Event:
-    event = Event.drafted(command.event, command.proposal, by=work.actor, at=work.now)
+    event = Event.drafted(EventId(new_id()), command.proposal, by=work.actor, at=work.now)
     await work.events.save(event)
     await work.approvals.add(Approval(event=event.id))
     await work.seats.add(Seats(event=event.id, capacity=event.proposal.capacity))

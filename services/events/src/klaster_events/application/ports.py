@@ -7,6 +7,7 @@ it. Several locks are taken in one order: an event's approval, then its seats, t
 from collections.abc import Sequence
 from typing import Protocol
 
+from klaster_events.application.queries import Agenda
 from klaster_events.domain.approval import Approval
 from klaster_events.domain.event import Event
 from klaster_events.domain.ids import EventId, RegistrationId
@@ -14,6 +15,7 @@ from klaster_events.domain.registrant import EmailAddress
 from klaster_events.domain.registration import Registration
 from klaster_events.domain.seats import Seats
 from klaster_shared.clock import Instant
+from klaster_shared.origin import Origin
 
 
 class Events(Protocol):
@@ -79,6 +81,8 @@ class EventsWork(Protocol):
     @property
     def actor(self) -> str: ...
     @property
+    def origin(self) -> Origin: ...
+    @property
     def events(self) -> Events: ...
     @property
     def approvals(self) -> Approvals: ...
@@ -86,3 +90,6 @@ class EventsWork(Protocol):
     def seats(self) -> SeatRows: ...
     @property
     def registrations(self) -> Registrations: ...
+    @property
+    def agenda(self) -> Agenda:
+        """What this transaction would read, its own writes included."""

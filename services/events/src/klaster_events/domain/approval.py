@@ -34,11 +34,15 @@ class Ignored(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Consent:
-    """The current attempt: who approved, when, and until when budget may answer (None once nobody waits for it)."""
+    """The current attempt: who approved, when, and until when budget may answer (None once nobody waits for it).
+
+    `flow` is the correlation id of everything that follows from it, the return to draft by the deadline included.
+    """
 
     id: ApprovalId
     by: str
     at: Instant
+    flow: str
     deadline: Instant | None
 
 

@@ -8,20 +8,20 @@ import pytest
 from klaster_events.application.approve_event import ApproveEvent, approve_event
 from klaster_events.application.cancel_event import CancelEvent, cancel_event
 from klaster_events.application.draft_event import DraftEvent, draft_event
-from klaster_events.application.expire_approval import expire_approval
+from klaster_events.application.expire_approval import ExpireApproval, expire_approval
 from klaster_events.application.publish_event import PublishEvent, publish_event
 from klaster_events.application.refuse_financing import RefuseFinancing, refuse_financing
 from klaster_events.application.release_financing import ReleaseFinancing, release_financing
 from klaster_events.application.secure_financing import SecureFinancing, secure_financing
 from klaster_events.application.submit_event import SubmitEvent, submit_event
-from klaster_events.domain.approval import Approval, Financing, Ignored
+from klaster_events.domain.approval import Approval, Consent, Financing, Ignored
 from klaster_events.domain.errors import FinancingNotSecured, TransitionRefused
 from klaster_events.domain.event import Event, EventStatus
 from klaster_events.domain.facts import EventWasReturnedToDraft
 from klaster_events.domain.ids import ApprovalId, EventId
 from klaster_events.domain.proposal import Cost
 from klaster_events.domain.refusals import OVERDUE
-from klaster_events.testing import PATIENCE, SHORT, InMemoryWork, a_cost, a_proposal, an_approval_id
+from klaster_events.testing import FLOW, NOON, OFFICE, PATIENCE, SHORT, InMemoryWork, a_cost, a_proposal, an_approval_id
 from klaster_shared.errors import NotFound
 from klaster_shared.ids import new_id
 
@@ -45,9 +45,9 @@ class Saga:
         await submit_event(SubmitEvent(event=self.event_id), self.work)
 
     async def approve(self) -> ApprovalId:
-        attempt = an_approval_id()
-        await approve_event(ApproveEvent(event=self.event_id, approval=attempt, answer_within=PATIENCE), self.work)
-        return attempt
+        await approve_event(ApproveEvent(event=self.event_id, answer_within=PATIENCE), self.work)
+        assert self.approval.consent is not None
+        return self.approval.consent.id
 
     async def publish(self) -> None:
         await publish_event(PublishEvent(event=self.event_id), self.work)
@@ -66,12 +66,13 @@ class Saga:
 
     async def deadline_passes(self) -> Event | None:
         self.work.now += PATIENCE + timedelta(seconds=1)
-        return await expire_approval(self.event_id, self.work)
+        return await expire_approval(ExpireApproval(event=self.event_id), self.work)
 
 
 async def a_saga(*costs: Cost) -> Saga:
-    saga = Saga(InMemoryWork(), EventId(new_id()))
-    await draft_event(DraftEvent(event=saga.event_id, proposal=a_proposal(*costs)), saga.work)
+    work = InMemoryWork()
+    event = await draft_event(DraftEvent(proposal=a_proposal(*costs)), work)
+    saga = Saga(work, event.id)
     await saga.submit()
     return saga
 
@@ -83,8 +84,7 @@ async def test_an_event_with_costs_waits_for_the_answer() -> None:
 
     assert saga.event.status is EventStatus.APPROVED
     assert saga.approval.financing is Financing.PENDING
-    assert saga.approval.consent is not None
-    assert (saga.approval.consent.id, saga.approval.consent.deadline) == (attempt, saga.work.now + PATIENCE)
+    assert saga.approval.consent == Consent(id=attempt, by=OFFICE, at=NOON, flow=FLOW, deadline=NOON + PATIENCE)
 
 
 async def test_an_event_without_costs_may_be_published_at_once() -> None:

@@ -32,10 +32,10 @@ class House:
         self.ids: dict[str, RegistrationId] = {}
 
     async def register(self, who: str) -> Registration:
-        self.ids[who] = RegistrationId(new_id())
-        command = RegisterParticipant(registration=self.ids[who], event=self.event_id, registrant=a_registrant(f"{who}@example.org"))
-        registration, _ = await register_participant(command, self.work)
-        return registration
+        command = RegisterParticipant(event=self.event_id, registrant=a_registrant(f"{who}@example.org"))
+        made = await register_participant(command, self.work)
+        self.ids[who] = made.registration.id
+        return made.registration
 
     async def withdraw(self, who: str) -> Registration:
         return await withdraw_registration(WithdrawRegistration(registration=self.ids[who]), self.work)

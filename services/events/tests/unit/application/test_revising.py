@@ -6,14 +6,12 @@ from klaster_events.application.draft_event import DraftEvent, draft_event
 from klaster_events.application.revise_event import ReviseEvent, revise_event
 from klaster_events.domain.event import Event
 from klaster_events.domain.facts import EventWasDrafted, EventWasRevised
-from klaster_events.domain.ids import EventId
 from klaster_events.testing import InMemoryWork, a_proposal
 from klaster_shared.errors import StaleVersion
-from klaster_shared.ids import new_id
 
 
 async def a_draft(work: InMemoryWork) -> Event:
-    return await draft_event(DraftEvent(event=EventId(new_id()), proposal=a_proposal(capacity=20)), work)
+    return await draft_event(DraftEvent(proposal=a_proposal(capacity=20)), work)
 
 
 async def test_a_new_draft_has_its_approval_and_its_seats_beside_it() -> None:

@@ -6,7 +6,7 @@ import pytest
 from klaster_events.domain.approval import Approval, Consent, Financing, Ignored
 from klaster_events.domain.event import Event, EventStatus
 from klaster_events.domain.ids import ApprovalId
-from klaster_events.testing import NOON, OFFICE, PATIENCE, SHORT, a_cost, an_approval_id, an_event
+from klaster_events.testing import FLOW, NOON, OFFICE, PATIENCE, SHORT, a_cost, an_approval_id, an_event
 
 SECOND = timedelta(seconds=1)
 
@@ -18,7 +18,7 @@ def the_event(status: EventStatus) -> Event:
 
 
 def a_consent(attempt: ApprovalId) -> Consent:
-    return Consent(id=attempt, by=OFFICE, at=NOON, deadline=NOON + PATIENCE)
+    return Consent(id=attempt, by=OFFICE, at=NOON, flow=FLOW, deadline=NOON + PATIENCE)
 
 
 def pending(event: Event, attempt: ApprovalId) -> Approval:
@@ -78,7 +78,7 @@ def test_an_answer_to_an_event_that_nobody_approved_is_passed_over() -> None:
 def test_without_costs_nothing_is_asked_for() -> None:
     approval = Approval(event=an_event().build().id)
 
-    approval.begin(Consent(id=an_approval_id(), by=OFFICE, at=NOON, deadline=None), needs_money=False)
+    approval.begin(Consent(id=an_approval_id(), by=OFFICE, at=NOON, flow=FLOW, deadline=None), needs_money=False)
 
     assert approval.financing is Financing.NONE
     assert not approval.is_overdue(NOON + timedelta(days=365))

@@ -1,6 +1,8 @@
 """The port `application.queries.Directory` on PostgreSQL. A filter that is not given asks for any value."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +26,7 @@ from klaster_partners.domain.ids import MembershipId, NetworkId, OrganisationId
 from klaster_partners.domain.membership import Membership
 from klaster_partners.domain.network import Network
 from klaster_partners.domain.organisation import Organisation
+from klaster_partners.domain.tiers import Tier
 from klaster_shared.db.engine import Connection
 from klaster_shared.db.statements import Statement
 
@@ -69,6 +72,15 @@ _MEMBERSHIPS = _page(
     MEMBERSHIP.c.id,
 )
 
+_THINGS = Statement(
+    select(
+        select(func.count()).select_from(ORGANISATION).scalar_subquery().label("organisations"),
+        select(func.count()).select_from(NETWORK).scalar_subquery().label("networks"),
+    )
+)
+_tiers_then = select(_tier_then.label("tier")).where(MEMBERSHIP.c.applied_on <= _on).subquery()
+_MEMBERSHIPS_BY_TIER = Statement(select(_tiers_then.c.tier, func.count().label("memberships")).group_by(_tiers_then.c.tier))
+
 
 class StoredDirectory:
     def __init__(self, connection: Connection) -> None:
@@ -109,3 +121,23 @@ class StoredDirectory:
             rows=rows,
         )
         return [membership_of(row) for row in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    organisations: int
+    networks: int
+    memberships: Mapping[Tier | None, int]
+    """By the tier of the day; None is applied for and not yet in effect."""
+
+
+async def census(connection: Connection, *, on: date) -> Census:
+    things = await _THINGS.fetchrow(connection)
+    if things is None:
+        raise AssertionError("a SELECT of scalars gives one row")
+    rows = await _MEMBERSHIPS_BY_TIER.fetch(connection, on=on)
+    return Census(
+        organisations=things["organisations"],
+        networks=things["networks"],
+        memberships={row["tier"] and Tier(row["tier"]): row["memberships"] for row in rows},
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Table, bindparam, func, select
+from sqlalchemy import ColumnElement, Table, Text, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from klaster_partners.adapters.tables import CONTACT, IDENTIFIER, MEMBERSHIP, NETWORK, ORGANISATION, TIER_CHANGE
@@ -29,8 +29,9 @@ from klaster_shared.errors import NotFound
 
 
 def _parts(table: Table, belongs: ColumnElement[bool], order: ColumnElement[Any]) -> ColumnElement[str | None]:
-    """The rows of `table` that belong to the selected one, as a JSON array of objects; null when there are none."""
-    return select(func.json_agg(aggregate_order_by(table.table_valued(), order))).where(belongs).scalar_subquery().label(table.name)
+    """The rows of `table` that belong to the selected one, as the text of a JSON array of objects; null when there are none."""
+    listed = cast(func.json_agg(aggregate_order_by(table.table_valued(), order)), Text)
+    return select(listed).where(belongs).scalar_subquery().label(table.name)
 
 
 ORGANISATIONS = select(

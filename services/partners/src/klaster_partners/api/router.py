@@ -31,22 +31,17 @@ from klaster_partners.domain.profiles import Helix, OrganisationKind
 from klaster_partners.domain.tiers import Tier
 from klaster_shared.errors import NotFound
 from klaster_shared.web.commands import CommandRoute
-from klaster_shared.web.etags import IfMatch, tag_response
+from klaster_shared.web.etags import IfMatch, created, tag_response
 from klaster_shared.web.fields import Day, Text
 from klaster_shared.web.pagination import Page, PageOf
 
 router = APIRouter(prefix="/v1", route_class=CommandRoute)
 
 
-def _created(response: Response, path: str, version: int) -> None:
-    response.headers["Location"] = path
-    tag_response(response, version)
-
-
 @router.post("/organisations", status_code=201, tags=["organisations"])
 async def register_an_organisation(body: OrganisationIn, work: Work, response: Response) -> OrganisationOut:
     organisation = await register_organisation(body.command(), work)
-    _created(response, f"/v1/organisations/{organisation.id}", organisation.version)
+    created(response, f"/v1/organisations/{organisation.id}", organisation.version)
     return OrganisationOut.of(organisation)
 
 
@@ -76,7 +71,7 @@ async def add_a_contact(organisation_id: OrganisationId, body: ContactIn, work: 
     """The ETag is the organisation's version: an organisation and its contacts change together."""
     organisation = await add_contact(body.command(organisation_id, expected), work)
     contact = organisation.contacts[-1]
-    _created(response, f"/v1/organisations/{organisation.id}/contacts/{contact.id}", organisation.version)
+    created(response, f"/v1/organisations/{organisation.id}/contacts/{contact.id}", organisation.version)
     return ContactOut.of(contact, organisation.id)
 
 
@@ -100,7 +95,7 @@ async def get_contact(organisation_id: OrganisationId, contact_id: UUID, asked: 
 @router.post("/networks", status_code=201, tags=["networks"])
 async def register_a_network(body: NetworkIn, work: Work, response: Response) -> NetworkOut:
     network = await register_network(body.command(), work)
-    _created(response, f"/v1/networks/{network.id}", network.version)
+    created(response, f"/v1/networks/{network.id}", network.version)
     return NetworkOut.of(network)
 
 
@@ -120,7 +115,7 @@ async def get_network(network_id: NetworkId, asked: Asked, response: Response) -
 @router.post("/memberships", status_code=201, tags=["memberships"])
 async def apply(body: MembershipIn, work: Work, response: Response) -> MembershipOut:
     membership = await apply_for_membership(body.command(), work)
-    _created(response, f"/v1/memberships/{membership.id}", membership.version)
+    created(response, f"/v1/memberships/{membership.id}", membership.version)
     return MembershipOut.of(membership, on=work.today)
 
 

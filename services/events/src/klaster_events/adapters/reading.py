@@ -1,0 +1,137 @@
+"""Queries in SQL. A filter that is not given asks for any value.
+
+The one rule: a position in the line is counted when it is read, never stored: whoever leaves the line moves all others up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, ColumnElement, Integer, Select, bindparam, case, exists, func, or_, select
+
+from klaster_events.adapters.rows import approval_of, event_of, registration_of, seats_of
+from klaster_events.adapters.tables import APPROVAL, EVENT, REGISTRATION, SEATS
+from klaster_events.application.queries import EventInFull, EventsAsked, RegistrationInLine, RegistrationsAsked
+from klaster_events.domain.ids import ApprovalId, EventId, RegistrationId
+from klaster_events.domain.registrant import RegistrationStatus
+from klaster_shared.clock import Instant
+from klaster_shared.db.engine import Connection
+from klaster_shared.db.statements import Row, Statement
+from klaster_shared.errors import NotFound
+
+
+def _is_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    given = bindparam(name, type_=column.type)
+    return or_(given.is_(None), column == given)
+
+
+def _page(query: Select[Any], identifier: Column[UUID]) -> Statement:
+    after = bindparam("after", type_=identifier.type)
+    return Statement(query.where(or_(after.is_(None), identifier > after)).order_by(identifier).limit(bindparam("rows", type_=Integer)))
+
+
+_KEY = bindparam("key", type_=EVENT.c.id.type)
+_EVENTS_IN_FULL = select(
+    EVENT,
+    *[column for column in APPROVAL.c if column.name != "event_id"],
+    *[column for column in SEATS.c if column.name not in {"event_id", "capacity"}],
+    APPROVAL.c.event_id,
+).where(APPROVAL.c.event_id == EVENT.c.id, SEATS.c.event_id == EVENT.c.id)
+_EVENT = Statement(_EVENTS_IN_FULL.where(EVENT.c.id == _KEY))
+_from, _before = (bindparam(name, type_=EVENT.c.starts_at.type) for name in ("starts_from", "starts_before"))
+_EVENTS = _page(
+    _EVENTS_IN_FULL.where(
+        _is_given(EVENT.c.status, "status"),
+        _is_given(EVENT.c.kind, "kind"),
+        or_(_from.is_(None), EVENT.c.starts_at >= _from),
+        or_(_before.is_(None), EVENT.c.starts_at < _before),
+    ),
+    EVENT.c.id,
+)
+_EXISTS = Statement(select(exists().where(EVENT.c.id == _KEY)))
+
+_ahead = REGISTRATION.alias("ahead")
+_waiting = RegistrationStatus.WAITLISTED.value
+_position = case(
+    (
+        REGISTRATION.c.status == _waiting,
+        select(func.count() + 1)
+        .where(_ahead.c.event_id == REGISTRATION.c.event_id, _ahead.c.status == _waiting, _ahead.c.number < REGISTRATION.c.number)
+        .scalar_subquery(),
+    )
+).label("position")
+_IN_LINE = select(REGISTRATION, _position)
+_REGISTRATION = Statement(_IN_LINE.where(REGISTRATION.c.id == _KEY))
+_REGISTRATIONS = _page(
+    _IN_LINE.where(REGISTRATION.c.event_id == bindparam("event", type_=EVENT.c.id.type), _is_given(REGISTRATION.c.status, "status")),
+    REGISTRATION.c.id,
+)
+
+
+class StoredAgenda:
+    """The port `application.queries.Agenda` on PostgreSQL."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def event(self, key: EventId) -> EventInFull:
+        row = await _EVENT.fetchrow(self._connection, key=key)
+        if row is None:
+            raise NotFound("event", key)
+        return _in_full(row)
+
+    async def events(self, asked: EventsAsked, *, after: UUID | None, rows: int) -> Sequence[EventInFull]:
+        found = await _EVENTS.fetch(
+            self._connection,
+            status=asked.status,
+            kind=asked.kind,
+            starts_from=asked.starts_from,
+            starts_before=asked.starts_before,
+            after=after,
+            rows=rows,
+        )
+        return [_in_full(row) for row in found]
+
+    async def registration(self, key: RegistrationId) -> RegistrationInLine:
+        row = await _REGISTRATION.fetchrow(self._connection, key=key)
+        if row is None:
+            raise NotFound("registration", key)
+        return _in_line(row)
+
+    async def registrations(self, asked: RegistrationsAsked, *, after: UUID | None, rows: int) -> Sequence[RegistrationInLine]:
+        found = await _REGISTRATIONS.fetch(self._connection, event=asked.event, status=asked.status, after=after, rows=rows)
+        if not found and not await _EXISTS.fetchval(self._connection, key=asked.event):
+            raise NotFound("event", asked.event)
+        return [_in_line(row) for row in found]
+
+
+def _in_full(row: Row) -> EventInFull:
+    return EventInFull(event_of(row), approval_of(row), seats_of(row))
+
+
+def _in_line(row: Row) -> RegistrationInLine:
+    return RegistrationInLine(registration_of(row), row["position"])
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """An approval that budget has not answered in time. `flow` is its correlation id."""
+
+    event: EventId
+    approval: ApprovalId
+    flow: str
+
+
+_OVERDUE = Statement(
+    select(APPROVAL.c.event_id, APPROVAL.c.approval_id, APPROVAL.c.flow)
+    .where(APPROVAL.c.deadline <= bindparam("now", type_=APPROVAL.c.deadline.type))
+    .order_by(APPROVAL.c.deadline)
+    .limit(bindparam("rows", type_=Integer))
+)
+
+
+async def overdue_approvals(connection: Connection, now: Instant, *, rows: int) -> Sequence[Overdue]:
+    """The longest overdue first. Candidates only: each is looked at again under its lock."""
+    found = await _OVERDUE.fetch(connection, now=now, rows=rows)
+    return [Overdue(EventId(row["event_id"]), ApprovalId(row["approval_id"]), row["flow"]) for row in found]

@@ -1,0 +1,125 @@
+"""The events service's tables. Their constraints are the last word: even a defect in the use cases cannot oversell an event."""
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from klaster_events.domain.approval import Financing
+from klaster_events.domain.event import EventStatus
+from klaster_events.domain.proposal import EventKind
+from klaster_events.domain.registrant import LIVE, Locale, RegistrationStatus
+from klaster_shared.db.metadata import new_metadata
+
+
+def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+metadata = new_metadata()
+
+EVENT = Table(
+    "event",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("title_pl", Text, nullable=False),
+    Column("title_en", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("public", Boolean, nullable=False),
+    Column("host_organisation_id", Uuid, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    Column("starts_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("ends_at", DateTime(timezone=True), nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("grant_id", Uuid),
+    Column("costs", JSONB, nullable=False, comment="[{line_code, amount, currency}], at most one per line; amount is text"),
+    Column("status", Text, nullable=False),
+    Column("cancellation_reason", Text),
+    Column("drafted_by", Text, nullable=False),
+    Column("drafted_at", DateTime(timezone=True), nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    _one_of("kind", EventKind),
+    _one_of("status", EventStatus),
+    CheckConstraint("starts_at < ends_at", name="schedule"),
+    CheckConstraint("capacity >= 1", name="capacity"),
+)
+
+APPROVAL = Table(
+    "approval",
+    metadata,
+    Column("event_id", Uuid, ForeignKey(EVENT.c.id), primary_key=True),
+    Column("financing", Text, nullable=False),
+    Column("refusal", JSONB, comment="{reason, line_code, short_by, shortfalls}"),
+    Column("approval_id", Uuid, unique=True, comment="the current attempt's; answers to any other are late"),
+    Column("approved_by", Text),
+    Column("approved_at", DateTime(timezone=True)),
+    Column("flow", Text, comment="the correlation id of the approval"),
+    Column("deadline", DateTime(timezone=True), comment="null once nobody waits for an answer"),
+    _one_of("financing", Financing),
+    CheckConstraint("deadline IS NULL OR financing = 'pending'", name="deadline"),
+    comment="the approval process of each event, changed under the row's lock",
+)
+Index("ix_approval_deadline", APPROVAL.c.deadline, postgresql_where=APPROVAL.c.deadline.is_not(None))
+
+SEATS = Table(
+    "seats",
+    metadata,
+    Column("event_id", Uuid, ForeignKey(EVENT.c.id), primary_key=True),
+    Column("capacity", Integer, nullable=False),
+    Column("confirmed", Integer, nullable=False),
+    Column("waiting", Integer, nullable=False),
+    Column("last_number", Integer, nullable=False),
+    CheckConstraint("confirmed BETWEEN 0 AND capacity", name="confirmed"),
+    CheckConstraint("waiting >= 0", name="waiting"),
+    comment="the seats of each event, locked before anything that decides about one is read",
+)
+
+REGISTRATION = Table(
+    "registration",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("event_id", Uuid, ForeignKey(EVENT.c.id), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("locale", Text, nullable=False),
+    Column("organisation_id", Uuid),
+    Column("status", Text, nullable=False),
+    Column("number", Integer, nullable=False, comment="order of arrival at the event; never changes"),
+    Column("registered_at", DateTime(timezone=True), nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    UniqueConstraint("event_id", "number"),
+    _one_of("locale", Locale),
+    _one_of("status", RegistrationStatus),
+)
+Index("ix_registration_event_id_id", REGISTRATION.c.event_id, REGISTRATION.c.id)
+Index(
+    "ix_registration_line",
+    REGISTRATION.c.event_id,
+    REGISTRATION.c.number,
+    postgresql_where=REGISTRATION.c.status == RegistrationStatus.WAITLISTED.value,
+)
+Index(
+    "uq_registration_live_email",
+    REGISTRATION.c.event_id,
+    REGISTRATION.c.email,
+    unique=True,
+    postgresql_where=REGISTRATION.c.status.in_(sorted(status.value for status in LIVE)),
+)

@@ -1,0 +1,27 @@
+"""The partners service as an ASGI application."""
+
+from fastapi import FastAPI
+
+from klaster_partners import bootstrap
+from klaster_partners.adapters.reading import StoredDirectory
+from klaster_partners.api.router import router
+from klaster_partners.settings import PartnersSettings
+from klaster_shared.web.app import create_app as web_app
+
+
+def create_app(settings: PartnersSettings, parts: bootstrap.Parts | None = None) -> FastAPI:
+    """`parts` are those of `bootstrap.build`, unless a test has built them otherwise."""
+    parts = parts or bootstrap.build(settings)
+    app = web_app(
+        settings=settings,
+        package="klaster_partners",
+        title="Klaster partners",
+        description="Who belongs to the cluster and to which networks, on any day.",
+        database=parts.database,
+        transactions=parts.transactions,
+        metrics=parts.metrics,
+        routers=[router],
+        components=parts.components,
+    )
+    app.state.directory = StoredDirectory
+    return app

@@ -1,0 +1,39 @@
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+from klaster_partners import bootstrap
+from klaster_partners.adapters.work import PartnersWork
+from klaster_partners.app import create_app
+from klaster_partners.settings import PartnersSettings
+from klaster_partners.testing import NOON, OFFICE
+from klaster_shared.db.migrating import migrate
+from klaster_shared.ids import new_id
+from klaster_shared.origin import Origin
+from klaster_shared.testing.fakes import FixedClock
+
+type NewWork = Callable[[], AbstractAsyncContextManager[PartnersWork]]
+
+
+@pytest.fixture(scope="module")
+async def parts(database_url: str) -> AsyncIterator[bootstrap.Parts]:
+    """The service's parts on a migrated database; nothing is started."""
+    await migrate("klaster_partners", database_url)
+    made = bootstrap.build(PartnersSettings.load(database_url=database_url), clock=FixedClock(NOON))
+    yield made
+    await made.database.dispose()
+
+
+@pytest.fixture
+def new_work(parts: bootstrap.Parts) -> NewWork:
+    """Opens a transaction; it commits when the block ends."""
+    return lambda: parts.transactions.begin(Origin(actor=OFFICE, correlation_id=str(new_id()), causation_id=str(new_id())))
+
+
+@pytest.fixture
+async def client(parts: bootstrap.Parts, database_url: str) -> AsyncIterator[AsyncClient]:
+    app = create_app(PartnersSettings.load(database_url=database_url), parts)
+    async with AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://partners") as made:
+        yield made

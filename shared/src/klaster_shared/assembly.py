@@ -1,0 +1,83 @@
+"""The part of every service's composition root that is the same in all of them: database, outbox, consumers, gauges.
+
+The one rule: here is decided what stands behind each port, and nothing is opened; the application's lifespan does that.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from faststream.kafka.prometheus import KafkaPrometheusMiddleware
+
+from klaster_shared.clock import Clock, SystemClock
+from klaster_shared.consuming.consumer import RunningConsumer
+from klaster_shared.consuming.handling import Consumer
+from klaster_shared.consuming.office import ParkingOffice
+from klaster_shared.consuming.retrying import Unparker
+from klaster_shared.db.engine import Database
+from klaster_shared.db.unit_of_work import Transactions, UnitOfWork
+from klaster_shared.kafka import TopicIdentities
+from klaster_shared.observability.metrics import Metrics, new_registry
+from klaster_shared.observability.stored_state import Probe, StoredState
+from klaster_shared.outbox.publisher import KafkaPublisher
+from klaster_shared.outbox.relay import Relay
+from klaster_shared.settings import ServiceSettings
+from klaster_shared.web.lifespan import Component
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly[W: UnitOfWork]:
+    """`components` in the order of starting; `office` is None in a service that consumes nothing."""
+
+    clock: Clock
+    database: Database
+    metrics: Metrics
+    transactions: Transactions[W]
+    components: Sequence[Component]
+    office: ParkingOffice[W] | None
+
+
+def assemble[W: UnitOfWork](
+    settings: ServiceSettings,
+    *,
+    work: Callable[..., W],
+    consumers: Sequence[Consumer] = (),
+    probes: Callable[[Metrics, Clock], Sequence[Probe]] = lambda _metrics, _clock: (),
+    clock: Clock | None = None,
+) -> Assembly[W]:
+    """`work` is called as `work(connection, now=…, origin=…)`; `probes` makes a service's own gauges on the registry of the metrics."""
+    clock = clock or SystemClock()
+    metrics = Metrics(new_registry())
+    database = Database(settings.database_url.get_secret_value(), name=settings.service, pool_size=settings.database_pool_size)
+    relay = Relay(database, lambda: KafkaPublisher(settings.kafka_servers, client_id=f"{settings.service}-relay"), metrics=metrics, clock=clock)
+    transactions = Transactions(database, work, clock=clock, wake=relay.wake)
+    gauges = StoredState(database, metrics, clock, consumers=[c.name for c in consumers], probes=probes(metrics, clock))
+    unparkers = {c.name: Unparker(c, transactions, metrics) for c in consumers}
+    return Assembly(
+        clock=clock,
+        database=database,
+        metrics=metrics,
+        transactions=transactions,
+        components=[relay, *_running(consumers, transactions, metrics, settings), *unparkers.values(), gauges],
+        office=ParkingOffice(transactions, wake=lambda name: unparkers[name].wake()) if consumers else None,
+    )
+
+
+def _running[W: UnitOfWork](
+    consumers: Sequence[Consumer], transactions: Transactions[W], metrics: Metrics, settings: ServiceSettings
+) -> list[RunningConsumer[W]]:
+    if not consumers:
+        return []
+    identities = TopicIdentities(settings.kafka_servers)
+    middleware = KafkaPrometheusMiddleware(registry=metrics.registry, app_name=settings.service)
+    return [
+        RunningConsumer(
+            consumer,
+            transactions,
+            servers=settings.kafka_servers,
+            instance=settings.instance_id,
+            metrics=metrics,
+            identities=identities,
+            middleware=middleware,
+        )
+        for consumer in consumers
+    ]

@@ -1,0 +1,69 @@
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
+from typing import ClassVar
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry
+from pydantic_settings import SettingsConfigDict
+
+from klaster_shared.db.engine import Database
+from klaster_shared.observability.metrics import Metrics
+from klaster_shared.settings import ServiceSettings
+from klaster_shared.web.app import create_app
+from klaster_shared.web.testing import FakeTransactions, client_of
+
+
+class ExampleSettings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="EXAMPLE_")
+    service: ClassVar[str] = "partners"
+    http_port: int = 8199
+
+
+type MakeApp = Callable[..., FastAPI]
+
+
+@pytest.fixture
+def transactions() -> FakeTransactions:
+    return FakeTransactions(lambda origin: SimpleNamespace(origin=origin, actor=origin.actor, connection=None))
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+@pytest.fixture
+def make_app(transactions: FakeTransactions, metrics: Metrics) -> MakeApp:
+    """An application like a service's, on fake transactions; nothing listens at its database's address."""
+
+    def make(*routers: APIRouter, **settings: object) -> FastAPI:
+        configured = ExampleSettings.load(database_url="postgresql://nobody@127.0.0.1:1/nowhere", **settings)
+        app = create_app(
+            settings=configured,
+            package="klaster_partners",
+            title="Example",
+            description="An example.",
+            database=Database(configured.database_url.get_secret_value(), name="example"),
+            transactions=transactions,  # type: ignore[arg-type]  # the stand-in has the one method that is called
+            metrics=metrics,
+            routers=routers,
+        )
+        return app
+
+    return make
+
+
+@pytest.fixture
+async def connect(make_app: MakeApp) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
+    """`connect(router, …)`: a client of an application with these routers."""
+    clients: list[httpx.AsyncClient] = []
+
+    def connected(*routers: APIRouter, address: tuple[str, int] = ("127.0.0.1", 50000), **settings: object) -> httpx.AsyncClient:
+        clients.append(client_of(make_app(*routers, **settings), address=address))
+        return clients[-1]
+
+    yield connected
+    for client in clients:
+        await client.aclose()
