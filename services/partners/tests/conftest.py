@@ -14,12 +14,10 @@ from klaster_shared.ids import new_id
 from klaster_shared.origin import Origin
 from klaster_shared.testing.fakes import FixedClock
 
-type NewWork = Callable[[], AbstractAsyncContextManager[PartnersWork]]
-
 
 @pytest.fixture(scope="module")
 async def parts(database_url: str) -> AsyncIterator[bootstrap.Parts]:
-    """The service's parts on a migrated database; nothing is started."""
+    """The service's parts on a migrated database, on a day in 2011; nothing is started."""
     await migrate("klaster_partners", database_url)
     made = bootstrap.build(PartnersSettings.load(database_url=database_url), clock=FixedClock(NOON))
     yield made
@@ -27,8 +25,8 @@ async def parts(database_url: str) -> AsyncIterator[bootstrap.Parts]:
 
 
 @pytest.fixture
-def new_work(parts: bootstrap.Parts) -> NewWork:
-    """Opens a transaction; it commits when the block ends."""
+def new_work(parts: bootstrap.Parts) -> Callable[[], AbstractAsyncContextManager[PartnersWork]]:
+    """Opens a transaction, which commits when its block ends."""
     return lambda: parts.transactions.begin(Origin(actor=OFFICE, correlation_id=str(new_id()), causation_id=str(new_id())))
 
 

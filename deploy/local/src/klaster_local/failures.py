@@ -4,7 +4,7 @@ The one rule: a command ends with 0, 1 or 2 (done, refused or failed, wrong usag
 """
 
 
-class CommandFailed(Exception):  # noqa: N818 - it says what became of the command
+class CommandFailed(Exception):
     """The message is one line for a terminal; `details` are further lines, such as the end of a log."""
 
     def __init__(self, message: str, details: str = "") -> None:

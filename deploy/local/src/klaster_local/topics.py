@@ -33,7 +33,7 @@ MANAGED: Final = ("cleanup.policy", "min.insync.replicas", "retention.bytes", "r
 POLL_SECONDS: Final = 0.1
 
 
-class UnreadableDeclaration(Exception):  # noqa: N818 - named by what it says of the file
+class UnreadableDeclaration(Exception):
     """The file is missing, no YAML, or not of the expected shape; the sentence says where."""
 
 

@@ -117,7 +117,13 @@ class KafkaServer(Engine):
         self._properties.write_text(java_properties(self._settings()))
         if not (self._logs / "meta.properties").exists():
             progress("Kafka: formatting its storage")
-            arguments = ("format", f"--cluster-id={_new_cluster_id()}", "--config", str(self._properties), "--ignore-formatted")  # an id may begin with a dash
+            arguments = (
+                "format",
+                f"--cluster-id={_new_cluster_id()}",
+                "--config",
+                str(self._properties),
+                "--ignore-formatted",
+            )  # an id may begin with a dash
             tool = self._program("Kafka's storage tool", java.command(STORAGE_TOOL, *arguments, temporary=self._temporary))
             Child(tool).run(within=FORMAT_SECONDS)
 

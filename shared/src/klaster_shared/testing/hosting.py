@@ -19,8 +19,9 @@ import psutil
 from filelock import FileLock
 
 from klaster_shared.embedded.errors import EngineError
-from klaster_shared.testing.offers import OFFERS, Endpoint
 from klaster_shared.testing.waiting import wait_until
+
+type Endpoint = dict[str, str | int]
 
 START_SECONDS = 600.0  # the first run on a machine downloads Kafka
 STOP_SECONDS = 60.0
@@ -121,6 +122,8 @@ class _Host:
 
 def host(kind: str, engine: str, run: Path, owner: int) -> None:
     """Runs the engine until SIGTERM, or until the owner is gone; then removes the engine's folder."""
+    from klaster_shared.testing.offers import OFFERS  # slow, and of no use in the runs' own processes
+
     watched = psutil.Process(owner)
     directory = run / engine
     directory.mkdir(mode=0o711, exist_ok=True)

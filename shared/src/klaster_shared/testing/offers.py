@@ -13,18 +13,20 @@ from klaster_shared.embedded.kafka import KafkaServer, answers
 from klaster_shared.embedded.mail import MailServer
 from klaster_shared.embedded.ports import LOOPBACK, free_port
 from klaster_shared.embedded.postgres import PostgresAccess, PostgresServer
+from klaster_shared.testing.hosting import Endpoint
 from klaster_shared.testing.mail import Mailpit
 
-type Endpoint = dict[str, str | int]
 type Offer = Callable[[Path], AbstractContextManager[Endpoint]]
 
 
 @contextmanager
 def embedded_postgres(directory: Path) -> Iterator[Endpoint]:
     server = PostgresServer(directory, free_port())
-    with server:
-        yield {"host": LOOPBACK, "port": server.port, "password": server.access.password}
-    server.wipe()
+    try:
+        with server:
+            yield {"host": LOOPBACK, "port": server.port, "password": server.access.password}
+    finally:
+        server.wipe()  # its files may lie outside the directory
 
 
 @contextmanager

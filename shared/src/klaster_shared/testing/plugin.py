@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
@@ -21,6 +21,11 @@ from klaster_shared.contracts.topics import TOPICS
 from klaster_shared.embedded.postgres import DatabaseSpec, PostgresAccess
 from klaster_shared.testing.hosting import SharedEngines
 from klaster_shared.testing.mail import MailFiles, Mailpit, MailSink
+
+if TYPE_CHECKING:  # imported where they are used: most runs are of unit tests
+    from confluent_kafka.admin import AdminClient
+
+    from klaster_shared.embedded.postgres import PostgresAccess
 
 KINDS = ("embedded", "containers")
 NETWORKED = ("engines", "containers", "embedded")
@@ -107,8 +112,10 @@ def engine_directory() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(request: pytest.FixtureRequest) -> PostgresAccess:
+def postgres_server(request: pytest.FixtureRequest) -> "PostgresAccess":
     """The run's PostgreSQL, as its superuser. Most tests want `database_url` instead."""
+    from klaster_shared.embedded.postgres import PostgresAccess
+
     endpoint = request.config.stash[ENGINES].endpoint("postgres")
     return PostgresAccess(str(endpoint["host"]), int(endpoint["port"]), str(endpoint["password"]))
 
@@ -120,14 +127,17 @@ def kafka_servers(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def kafka_admin(kafka_servers: str) -> AdminClient:
+def kafka_admin(kafka_servers: str) -> "AdminClient":
     """Administration of the run's Kafka, kept for the run: a client that goes out of scope takes its pending answers with it."""
+    from confluent_kafka.admin import AdminClient
+
     return AdminClient({"bootstrap.servers": kafka_servers})
 
 
 @pytest.fixture(scope="session")
-def new_topic(kafka_admin: AdminClient, unique_name: Callable[[str], str]) -> Callable[..., str]:
+def new_topic(kafka_admin: "AdminClient", unique_name: Callable[[str], str]) -> Callable[..., str]:
     """Creates a topic under a unique name: `new_topic("orders", partitions=3, config={"max.message.bytes": "1000"})` → its name."""
+    from confluent_kafka.admin import NewTopic
 
     def create(stem: str, *, partitions: int = 1, config: dict[str, str] | None = None) -> str:
         name = unique_name(stem)
@@ -138,7 +148,7 @@ def new_topic(kafka_admin: AdminClient, unique_name: Callable[[str], str]) -> Ca
 
 
 @pytest.fixture(scope="session")
-def declared_topics(kafka_admin: AdminClient) -> None:
+def declared_topics(kafka_admin: "AdminClient") -> None:
     """Every topic of the wire contract, under its real name; shared by all suites of the run, so keys must be a test's own."""
     for topic, future in kafka_admin.create_topics([NewTopic(topic.name, topic.partitions, 1) for topic in TOPICS.values()]).items():
         try:
@@ -157,7 +167,7 @@ def mail_sink(request: pytest.FixtureRequest) -> MailSink:
 
 
 @pytest.fixture(scope="module")
-def new_database(request: pytest.FixtureRequest, postgres_server: PostgresAccess) -> Iterator[Callable[[], str]]:
+def new_database(request: pytest.FixtureRequest, postgres_server: "PostgresAccess") -> Iterator[Callable[[], str]]:
     """Creates empty databases, each with a role of its own, and drops them after the module. Returns `postgresql+asyncpg://…`."""
     created: list[DatabaseSpec] = []
     stem = re.sub(r"\W+", "_", request.module.__name__.rpartition(".")[2])

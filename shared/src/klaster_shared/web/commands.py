@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 type Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class _NotDone(Exception):  # noqa: N818 - control flow: carries a refusal that a route returned out of the transaction
+class _NotDone(Exception):
     def __init__(self, response: Response) -> None:
         super().__init__(response.status_code)
         self.response = response

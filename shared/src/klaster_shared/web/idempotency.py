@@ -59,7 +59,7 @@ class KeyInProgress(Refused):
         super().__init__("A request with this Idempotency-Key is being worked on.")
 
 
-class KeyReused(KlasterError):  # noqa: N818 - named by what it says, as all failures here are
+class KeyReused(KlasterError):
     """The Idempotency-Key was used for another request: another method, path or body. Use a new key for a new request."""
 
     slug = "idempotency-key-reused"

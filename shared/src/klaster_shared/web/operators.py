@@ -18,7 +18,7 @@ from klaster_shared.web.protocol import Unauthenticated
 _FORWARDING: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
 
-class OperatorsOnly(KlasterError):  # noqa: N818 - named by what it says, as all failures here are
+class OperatorsOnly(KlasterError):
     """These routes answer clients on the service's own machine. From elsewhere set KLASTER_ADMIN_TOKEN and send it as `Authorization: Bearer`."""
 
     slug = "operators-only"

@@ -38,7 +38,7 @@ _SCHEMA_BEHIND: Final = {"42P01", "42703", "42883"}  # undefined table, column, 
 _log = structlog.get_logger(__name__)
 
 
-class NotStorable(KlasterError):  # noqa: N818 - named by what it says, as all failures here are
+class NotStorable(KlasterError):
     """A value has a form that cannot be kept: out of range, or a character the database refuses. Check long numbers and unusual characters."""
 
     slug = "not-storable"

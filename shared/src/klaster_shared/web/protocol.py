@@ -8,7 +8,7 @@ from typing import ClassVar
 from klaster_shared.errors import Kind, KlasterError
 
 
-class Misread(KlasterError):  # noqa: N818 - named by what it says, as all failures here are
+class Misread(KlasterError):
     """Base of what is wrong with the request as such."""
 
     slug = "bad-request"

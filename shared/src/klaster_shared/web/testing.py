@@ -1,12 +1,13 @@
 """For suites that drive a service's routes without a database: transactions that only count, and a client without sockets."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 
+from klaster_shared.db.engine import DatabaseAway
 from klaster_shared.origin import Origin
 
 
@@ -36,6 +37,15 @@ class FakeTransactions:
             self.rolled_back += 1
             raise
         self.committed += 1
+
+
+class AwayDatabase:
+    """Stands in for a `Database` that does not answer."""
+
+    def connect(self) -> AbstractAsyncContextManager[Any]:
+        raise DatabaseAway("The database does not answer.")
+
+    async def dispose(self) -> None: ...
 
 
 def _fail_next(failures: list[Exception]) -> None:

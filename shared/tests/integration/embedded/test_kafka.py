@@ -55,7 +55,10 @@ def test_a_record_is_read_back(server: KafkaServer, topic: str) -> None:
 
 def test_topics_are_not_created_by_mentioning_them(server: KafkaServer) -> None:
     admin = AdminClient({"bootstrap.servers": server.servers})
-    assert "unheard-of" not in admin.list_topics("unheard-of", timeout=10).topics or admin.list_topics("unheard-of", timeout=10).topics["unheard-of"].error
+    assert (
+        "unheard-of" not in admin.list_topics("unheard-of", timeout=10).topics
+        or admin.list_topics("unheard-of", timeout=10).topics["unheard-of"].error
+    )
 
 
 def test_acknowledged_records_survive_a_kill(server: KafkaServer, topic: str) -> None:

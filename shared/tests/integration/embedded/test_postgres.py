@@ -145,9 +145,9 @@ async def test_committed_data_survive_a_kill(engine_directory: Path) -> None:
 
 
 def test_a_server_stops_properly_while_clients_are_connected(engine_directory: Path) -> None:
-    with PostgresServer(engine_directory, free_port()) as server:
-        with socket.create_connection(("127.0.0.1", server.port)):
-            assert server.stop() is True
+    server = PostgresServer(engine_directory, free_port())
+    with server, socket.create_connection(("127.0.0.1", server.port)):
+        assert server.stop() is True
 
 
 def test_an_interrupted_creation_is_begun_anew(engine_directory: Path) -> None:

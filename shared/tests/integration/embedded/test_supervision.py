@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -27,12 +28,12 @@ def says_up(child: Child) -> bool:
 
 
 @pytest.fixture
-def ready_child(tmp_path: Path, request: pytest.FixtureRequest) -> Child:
+def ready_child(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Child]:
     child = Child(program(getattr(request, "param", POLITE), tmp_path, grace=0.2))
-    request.addfinalizer(child.kill)
     child.start()
     child.wait_ready(lambda: says_up(child), within=10)
-    return child
+    yield child
+    child.kill()
 
 
 def test_a_ready_child_runs(ready_child: Child) -> None:
@@ -143,7 +144,9 @@ def test_a_child_is_not_started_from_a_thread_that_would_take_it_along(tmp_path:
 
 @pytest.mark.parametrize("kernel_ties", [pytest.param(True, marks=pytest.mark.skipif(sys.platform != "linux", reason="a feature of Linux")), False])
 def test_a_killed_child_takes_its_group_along(tmp_path: Path, *, kernel_ties: bool) -> None:
-    script = "import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); print(c.pid, flush=True); c.wait()"
+    script = (
+        "import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); print(c.pid, flush=True); c.wait()"
+    )
     child = Child(program(script, tmp_path), kernel_ties=kernel_ties)
     child.start()
     grandchild = int(wait_until(child.log_tail))

@@ -5,12 +5,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import docker
 import psutil
 import pytest
 
+from klaster_shared.testing.containers import PROCESS_LABEL
 from klaster_shared.testing.waiting import wait_until
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -59,7 +62,18 @@ def command(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     def make(suite: str, *options: str, **environment: str) -> dict[str, Any]:
         (tmp_path / "test_suite.py").write_text(suite)
         (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    engines: engines\n    containers: containers\n")
-        plugins = ("-p", "klaster_shared.testing.plugin", "-p", "no:randomly", "-p", "no:cacheprovider")
+        plugins = (
+            "-p",
+            "klaster_shared.testing.plugin",
+            "-p",
+            "no:randomly",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:schemathesis",
+            "-p",
+            "no:hypothesispytest",
+        )
         return {
             "args": [sys.executable, "-m", "pytest", *plugins, "-rs", "-s", *options],
             "cwd": tmp_path,
@@ -130,23 +144,22 @@ def test_all_tests_and_workers_of_a_run_share_one_engine(run: Run) -> None:
 
 
 @pytest.mark.embedded
-def test_no_engine_outlives_a_run_that_ended_well(run: Run, tmp_path: Path) -> None:
-    outcome = run(ASKS_FOR_POSTGRES, TMPDIR=str(_open_to_all(tmp_path / "run")))
+def test_no_engine_outlives_a_run_that_ended_well(run: Run, engine_directory: Path) -> None:
+    outcome = run(ASKS_FOR_POSTGRES, TMPDIR=str(engine_directory))
     (port, *_) = re.findall(r"PORT (\d+)", outcome.stdout)
     assert not [process for process in psutil.process_iter(["cmdline"]) if f"port={port}" in (process.info["cmdline"] or [])]
-    assert list((tmp_path / "run").iterdir()) == []
+    assert list(engine_directory.iterdir()) == []
 
 
 @pytest.mark.embedded
-def test_no_engine_outlives_a_killed_run(command: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
-    left = _open_to_all(tmp_path / "run")
-    with subprocess.Popen(**command(STAYS, TMPDIR=str(left)), stdout=subprocess.DEVNULL) as pytest_run:
+def test_no_engine_outlives_a_killed_run(command: Callable[..., dict[str, Any]], tmp_path: Path, engine_directory: Path) -> None:
+    with subprocess.Popen(**command(STAYS, TMPDIR=str(engine_directory)), stdout=subprocess.DEVNULL) as pytest_run:
         wait_until((tmp_path / "ready").exists, within=60)
         hosts = hosts_of(pytest_run.pid)
         pytest_run.kill()
     assert len(hosts) == 2
     wait_until(lambda: not hosts_of(pytest_run.pid), within=20, what="the end of the engine hosts")
-    assert list(left.iterdir()) == []
+    assert list(engine_directory.iterdir()) == []
 
 
 @pytest.mark.embedded
@@ -161,40 +174,36 @@ def test_an_engine_that_does_not_start_tells_why(run: Run, tmp_path: Path) -> No
 def test_no_container_outlives_a_run(run: Run) -> None:
     outcome = run(ASKS_FOR_POSTGRES, "--engines=containers")
     (port, *_) = re.findall(r"PORT (\d+)", outcome.stdout)
-    listed = subprocess.run(["docker", "ps", "--all", "--filter", f"publish={port}", "--quiet"], capture_output=True, text=True, check=True)
-    assert listed.stdout == ""
+    assert containers(publish=port) == []
 
 
 @pytest.mark.containers
 def test_no_container_outlives_a_killed_run(command: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     with subprocess.Popen(**command(STAYS, "--engines=containers"), stdout=subprocess.DEVNULL) as pytest_run:
         wait_until((tmp_path / "ready").exists, within=90)
-        (host, _) = hosts_of(pytest_run.pid)
+        hosts = hosts_of(pytest_run.pid)
         pytest_run.kill()
     wait_until(lambda: not hosts_of(pytest_run.pid), within=30, what="the end of the engine hosts")
-    assert _containers_of(host) == []
+    assert containers_of(hosts) == []
 
 
 @pytest.mark.containers
-def test_a_container_whose_host_was_killed_is_removed_by_the_next_run(command: Callable[..., dict[str, Any]], run: Run, tmp_path: Path) -> None:
+def test_a_container_whose_host_was_killed_is_removed_all_the_same(command: Callable[..., dict[str, Any]], run: Run, tmp_path: Path) -> None:
     with subprocess.Popen(**command(STAYS, "--engines=containers"), stdout=subprocess.DEVNULL) as pytest_run:
         wait_until((tmp_path / "ready").exists, within=90)
         hosts = hosts_of(pytest_run.pid)
         for host in hosts:
             psutil.Process(host).kill()
         pytest_run.kill()
-    assert [container for host in hosts for container in _containers_of(host)] != []
+    assert containers_of(hosts) != []
     run(ASKS_FOR_POSTGRES, "--engines=containers")
-    assert [container for host in hosts for container in _containers_of(host)] == []
+    wait_until(lambda: not containers_of(hosts), within=30)
 
 
-def _containers_of(host: int) -> list[str]:
-    from klaster_shared.testing.containers import PROCESS_LABEL
-
-    label = f"label={PROCESS_LABEL}={host}"
-    return subprocess.run(["docker", "ps", "--all", "--quiet", "--filter", label], capture_output=True, text=True, check=True).stdout.split()
+def containers(**filters: str) -> list[str]:
+    with closing(docker.from_env()) as engine:
+        return [container.id for container in engine.containers.list(all=True, filters=filters)]
 
 
-def _open_to_all(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
+def containers_of(hosts: list[int]) -> list[str]:
+    return [container for host in hosts for container in containers(label=f"{PROCESS_LABEL}={host}")]

@@ -38,7 +38,7 @@ def test_any_other_error_ends_the_waiting_at_once() -> None:
 
 def test_giving_up_tells_what_was_awaited_and_what_was_seen_last() -> None:
     with pytest.raises(StillNotTrue, match=r"three rows did not come about within 0 s; last seen: \[\]"):
-        wait_until(lambda: list[int](), within=0, what="three rows")
+        wait_until(list[int], within=0, what="three rows")
 
 
 def test_giving_up_without_a_name_shows_the_condition_itself() -> None:

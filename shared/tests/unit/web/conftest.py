@@ -8,11 +8,10 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 from pydantic_settings import SettingsConfigDict
 
-from klaster_shared.db.engine import Database
 from klaster_shared.observability.metrics import Metrics
 from klaster_shared.settings import ServiceSettings
 from klaster_shared.web.app import create_app
-from klaster_shared.web.testing import FakeTransactions, client_of
+from klaster_shared.web.testing import AwayDatabase, FakeTransactions, client_of
 
 
 class ExampleSettings(ServiceSettings):
@@ -36,21 +35,20 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def make_app(transactions: FakeTransactions, metrics: Metrics) -> MakeApp:
-    """An application like a service's, on fake transactions; nothing listens at its database's address."""
+    """An application like a service's, on fake transactions; its database is away."""
 
     def make(*routers: APIRouter, **settings: object) -> FastAPI:
         configured = ExampleSettings.load(database_url="postgresql://nobody@127.0.0.1:1/nowhere", **settings)
-        app = create_app(
+        return create_app(
             settings=configured,
             package="klaster_partners",
             title="Example",
             description="An example.",
-            database=Database(configured.database_url.get_secret_value(), name="example"),
+            database=AwayDatabase(),  # type: ignore[arg-type]  # the stand-in has the methods that are called
             transactions=transactions,  # type: ignore[arg-type]  # the stand-in has the one method that is called
             metrics=metrics,
             routers=routers,
         )
-        return app
 
     return make
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from structlog.testing import capture_logs
 
 from klaster_shared.db.engine import DatabaseAway
-from klaster_shared.errors import Invalid, KlasterError, Kind, NotFound, Refused, StaleVersion, TooLarge, Unavailable
+from klaster_shared.errors import Invalid, Kind, KlasterError, NotFound, Refused, StaleVersion, TooLarge, Unavailable
 from klaster_shared.money import Money
 from klaster_shared.web.problem_pages import documented_problems
 from klaster_shared.web.problems import STATUS_OF, problem, status_of, translated
@@ -76,7 +76,7 @@ async def test_a_refusal_carries_type_title_status_detail_instance_and_its_field
         "short_by": {"amount": "5.00", "currency": "PLN"},
     }
     assert answer.status_code == 409
-    assert UUID(request)
+    assert str(UUID(request)) == request
 
 
 def test_a_field_of_an_error_cannot_replace_a_member_of_the_standard() -> None:

@@ -22,7 +22,7 @@ MODULE: Final = "klaster_local.supervising.main"
 LOOKERS_HOLD_SECONDS: Final = 0.5
 
 
-class AlreadyOwned(Exception):  # noqa: N818 - it says what is the case
+class AlreadyOwned(Exception):
     """Another supervisor has the state folder."""
 
 

@@ -39,12 +39,13 @@ def engine_launch(name: str, engine: Engine, url: str) -> Launch:
 
 
 class Part:
-    """`changed` is called after every change of the record."""
+    """`changed` is called after every change of the record, `crashed` when the watching itself fails."""
 
-    def __init__(self, launch: Launch, *, changed: Callable[[], None]) -> None:
+    def __init__(self, launch: Launch, *, changed: Callable[[], None], crashed: Callable[[BaseException], None]) -> None:
         self.record = PartRecord(name=launch.name, kind=launch.kind, url=launch.url)
         self._launch = launch
         self._changed = changed
+        self._crashed = crashed
         self._child: Child | None = None
         self._attention = asyncio.Event()
         self._first_start: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -58,6 +59,7 @@ class Part:
         Raises EngineError when it cannot be started: at once for what repeating cannot mend, else after three tries.
         """
         self._keeper = asyncio.create_task(self._keep(), name=self._launch.name)
+        self._keeper.add_done_callback(self._keeper_ended)
         await asyncio.shield(self._first_start)
 
     def look(self) -> None:
@@ -99,6 +101,10 @@ class Part:
             self._note(PartState.PAUSED, pid=None, note=f"{why}; started again after {pause:g} s")
             await self._pause(pause)
 
+    def _keeper_ended(self, keeper: asyncio.Task[None]) -> None:
+        if not keeper.cancelled() and (error := keeper.exception()) is not None:
+            self._crashed(error)
+
     def _is_hopeless(self, error: EngineError) -> bool:
         if self._first_start.done():
             return False
@@ -118,8 +124,6 @@ class Part:
                 self._require_alive(child, deadline)
                 await asyncio.sleep(POLL_SECONDS)
             self._require_alive(child, deadline)
-        except asyncio.CancelledError:
-            raise
         except NotReady:
             child.kill()
             raise

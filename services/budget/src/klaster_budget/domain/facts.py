@@ -86,3 +86,15 @@ class ExpenditureWasDeclared(Fact):
     in_grant_currency: Money
     from_commitments: Money
     at: Instant
+
+
+type BudgetFact = (
+    GrantWasRegistered
+    | BudgetWasApproved
+    | CommitmentWasReserved
+    | CommitmentWasRefused
+    | CommitmentWasConfirmed
+    | CommitmentWasConsumed
+    | CommitmentWasReleased
+    | ExpenditureWasDeclared
+)

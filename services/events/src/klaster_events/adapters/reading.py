@@ -3,16 +3,17 @@
 The one rule: a position in the line is counted when it is read, never stored: whoever leaves the line moves all others up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, Integer, Select, bindparam, case, exists, func, or_, select
 
-from klaster_events.adapters.rows import approval_of, event_of, registration_of, seats_of
+from klaster_events.adapters.rows import approval_of, columns_of, event_of, registration_of, seats_of
 from klaster_events.adapters.tables import APPROVAL, EVENT, REGISTRATION, SEATS
 from klaster_events.application.queries import EventInFull, EventsAsked, RegistrationInLine, RegistrationsAsked
+from klaster_events.domain.event import EventStatus
 from klaster_events.domain.ids import ApprovalId, EventId, RegistrationId
 from klaster_events.domain.registrant import RegistrationStatus
 from klaster_shared.clock import Instant
@@ -33,10 +34,7 @@ def _page(query: Select[Any], identifier: Column[UUID]) -> Statement:
 
 _KEY = bindparam("key", type_=EVENT.c.id.type)
 _EVENTS_IN_FULL = select(
-    EVENT,
-    *[column for column in APPROVAL.c if column.name != "event_id"],
-    *[column for column in SEATS.c if column.name not in {"event_id", "capacity"}],
-    APPROVAL.c.event_id,
+    *columns_of(EVENT), *columns_of(APPROVAL), *[column for column in columns_of(SEATS) if column.name not in {"event_id", "capacity"}]
 ).where(APPROVAL.c.event_id == EVENT.c.id, SEATS.c.event_id == EVENT.c.id)
 _EVENT = Statement(_EVENTS_IN_FULL.where(EVENT.c.id == _KEY))
 _from, _before = (bindparam(name, type_=EVENT.c.starts_at.type) for name in ("starts_from", "starts_before"))
@@ -135,3 +133,38 @@ async def overdue_approvals(connection: Connection, now: Instant, *, rows: int) 
     """The longest overdue first. Candidates only: each is looked at again under its lock."""
     found = await _OVERDUE.fetch(connection, now=now, rows=rows)
     return [Overdue(EventId(row["event_id"]), ApprovalId(row["approval_id"]), row["flow"]) for row in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    events: Mapping[EventStatus, int]
+    registrations: Mapping[RegistrationStatus, int]
+    """Live ones."""
+    waiting_for_money: int
+    overdue: int
+
+
+_EVENTS_BY_STATUS = Statement(select(EVENT.c.status, func.count().label("counted")).group_by(EVENT.c.status))
+_LIVE_REGISTRATIONS = Statement(
+    select(func.coalesce(func.sum(SEATS.c.confirmed), 0).label("confirmed"), func.coalesce(func.sum(SEATS.c.waiting), 0).label("waiting"))
+)
+_WAITING = Statement(
+    select(
+        func.count().label("open"), func.count().filter(APPROVAL.c.deadline <= bindparam("now", type_=APPROVAL.c.deadline.type)).label("overdue")
+    ).where(APPROVAL.c.deadline.is_not(None))
+)
+
+
+async def census(connection: Connection, *, now: Instant) -> Census:
+    """Registrations are summed over the seats: as many rows as events, not as people."""
+    events = await _EVENTS_BY_STATUS.fetch(connection)
+    seats = await _LIVE_REGISTRATIONS.fetchrow(connection)
+    waiting = await _WAITING.fetchrow(connection, now=now)
+    if seats is None or waiting is None:
+        raise AssertionError("an aggregate without GROUP BY gives one row")
+    return Census(
+        events={EventStatus(row["status"]): row["counted"] for row in events},
+        registrations={RegistrationStatus.CONFIRMED: seats["confirmed"], RegistrationStatus.WAITLISTED: seats["waiting"]},
+        waiting_for_money=waiting["open"],
+        overdue=waiting["overdue"],
+    )

@@ -12,6 +12,7 @@ from klaster_events.adapters.publishing import event_message, registration_messa
 from klaster_events.adapters.rows import (
     approval_of,
     approval_row,
+    columns_of,
     event_of,
     event_row,
     registration_of,
@@ -47,7 +48,7 @@ _EVENTS = AggregateStore[Event](
     to_row=event_row,
     to_message=event_message,
 )
-_EVENT = Statement(select(EVENT).where(EVENT.c.id == _event))
+_EVENT = Statement(select(*columns_of(EVENT)).where(EVENT.c.id == _event))
 
 
 class Events:
@@ -73,7 +74,7 @@ _LOCK_OVERDUE = Statement(
     .where(APPROVAL.c.event_id == _event, APPROVAL.c.deadline <= bindparam("now", type_=APPROVAL.c.deadline.type))
     .with_for_update(skip_locked=True)
 )
-_APPROVAL = Statement(select(APPROVAL).where(APPROVAL.c.event_id == _event))
+_APPROVAL = Statement(select(*columns_of(APPROVAL)).where(APPROVAL.c.event_id == _event))
 _SAVE_APPROVAL = Statement(
     update(APPROVAL).where(APPROVAL.c.event_id == _event).values({c.name: bindparam(c.name, type_=c.type) for c in APPROVAL.c if not c.primary_key})
 )

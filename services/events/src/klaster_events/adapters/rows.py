@@ -4,6 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
+from sqlalchemy import ColumnElement, Table, Text, cast
+from sqlalchemy.dialects.postgresql import JSONB
 
 from klaster_events.domain.approval import Approval, Consent, Financing
 from klaster_events.domain.countries import Country
@@ -17,6 +19,13 @@ from klaster_events.domain.schedule import Schedule
 from klaster_events.domain.seats import Seats
 from klaster_shared.db.statements import Row
 from klaster_shared.money import Money
+
+
+def columns_of(table: Table) -> list[ColumnElement[Any]]:
+    """For a SELECT whose rows are read here. jsonb comes as text, which is what every connection gives alike: the pool's ones would
+    decode it.
+    """
+    return [cast(column, Text).label(column.name) if isinstance(column.type, JSONB) else column for column in table.columns]
 
 
 def event_row(event: Event) -> dict[str, Any]:
