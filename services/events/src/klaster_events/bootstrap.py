@@ -1,69 +1,24 @@
 """The composition root: chooses what stands behind every port. Nothing is opened here."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from faststream.kafka.prometheus import KafkaPrometheusMiddleware
+from dataclasses import replace
 
 from klaster_events.adapters.work import EventsWork
 from klaster_events.consumers import build_consumers
 from klaster_events.deadlines import Deadlines
 from klaster_events.metrics import EventsMetrics
 from klaster_events.settings import EventsSettings
-from klaster_shared.clock import Clock, SystemClock
-from klaster_shared.consuming.consumer import RunningConsumer
-from klaster_shared.consuming.office import ParkingOffice
-from klaster_shared.consuming.retrying import Unparker
-from klaster_shared.db.engine import Database
-from klaster_shared.db.unit_of_work import Transactions
-from klaster_shared.kafka import TopicIdentities
-from klaster_shared.observability.metrics import Metrics, new_registry
-from klaster_shared.observability.stored_state import StoredState
-from klaster_shared.outbox.publisher import KafkaPublisher
-from klaster_shared.outbox.relay import Relay
-from klaster_shared.web.lifespan import Component
+from klaster_shared.assembly import Assembly, assemble
+from klaster_shared.clock import Clock
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    database: Database
-    transactions: Transactions[EventsWork]
-    metrics: Metrics
-    office: ParkingOffice
-    deadlines: Deadlines
-    components: Sequence[Component]
-    """In the order of starting."""
+type Parts = Assembly[EventsWork]
 
 
 def build(settings: EventsSettings, *, clock: Clock | None = None) -> Parts:
-    clock = clock or SystemClock()
-    database = Database(settings.database_url.get_secret_value(), name=settings.service, pool_size=settings.database_pool_size)
-    metrics = Metrics(new_registry())
-    relay = Relay(database, lambda: KafkaPublisher(settings.kafka_servers, client_id=f"{settings.service}-relay"), metrics=metrics, clock=clock)
-    transactions = Transactions(database, EventsWork, clock=clock, wake=relay.wake)
-    deadlines = Deadlines(transactions)
-    declared = build_consumers()
-    identities = TopicIdentities(settings.kafka_servers)
-    middleware = KafkaPrometheusMiddleware(registry=metrics.registry)
-    consumers = [
-        RunningConsumer(
-            consumer,
-            transactions,
-            servers=settings.kafka_servers,
-            instance=settings.instance_id,
-            metrics=metrics,
-            identities=identities,
-            middleware=middleware,
-        )
-        for consumer in declared
-    ]
-    unparkers = {consumer.name: Unparker(consumer, transactions, metrics) for consumer in declared}
-    gauges = StoredState(database, metrics, clock, consumers=[consumer.name for consumer in declared], probes=[EventsMetrics(metrics, clock).refresh])
-    return Parts(
-        database=database,
-        transactions=transactions,
-        metrics=metrics,
-        office=ParkingOffice(transactions, wake=lambda consumer: unparkers[consumer].wake()),
-        deadlines=deadlines,
-        components=[relay, *consumers, *unparkers.values(), deadlines, gauges],
+    parts = assemble(
+        settings,
+        work=EventsWork,
+        consumers=build_consumers(),
+        probes=lambda metrics, clock: [EventsMetrics(metrics, clock).refresh],
+        clock=clock,
     )
+    return replace(parts, components=[*parts.components, Deadlines(parts.transactions)])

@@ -1,9 +1,9 @@
-"""One vocabulary for every test that needs events: builders of aggregates, and a work without a database.
+"""One vocabulary for every test that needs events: builders of aggregates, a work without a database, and commands on one.
 
 The fakes keep copies, so that a use case which forgets to save is found out; versions are checked as the database checks them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,8 +11,20 @@ from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
+from klaster_events.adapters.work import EventsWork
+from klaster_events.application.approve_event import ApproveEvent, approve_event
+from klaster_events.application.cancel_event import CancelEvent, cancel_event
+from klaster_events.application.complete_event import CompleteEvent, complete_event
+from klaster_events.application.draft_event import DraftEvent, draft_event
+from klaster_events.application.publish_event import PublishEvent, publish_event
 from klaster_events.application.queries import EventInFull, EventsAsked, RegistrationInLine, RegistrationsAsked
-from klaster_events.domain.approval import Approval
+from klaster_events.application.refuse_financing import RefuseFinancing, refuse_financing
+from klaster_events.application.register_participant import RegisterParticipant, register_participant
+from klaster_events.application.release_financing import ReleaseFinancing, release_financing
+from klaster_events.application.secure_financing import SecureFinancing, secure_financing
+from klaster_events.application.submit_event import SubmitEvent, submit_event
+from klaster_events.application.withdraw_registration import WithdrawRegistration, withdraw_registration
+from klaster_events.domain.approval import Approval, Ignored
 from klaster_events.domain.countries import country
 from klaster_events.domain.errors import AlreadyRegistered
 from klaster_events.domain.event import Event
@@ -25,6 +37,7 @@ from klaster_events.domain.schedule import Schedule
 from klaster_events.domain.seats import Seats
 from klaster_shared.aggregates import Aggregate
 from klaster_shared.clock import Instant
+from klaster_shared.db.unit_of_work import Transactions
 from klaster_shared.errors import NotFound, StaleVersion
 from klaster_shared.ids import new_id
 from klaster_shared.money import Money
@@ -259,3 +272,73 @@ class InMemoryWork:
         self.approvals = InMemoryApprovals()
         self.seats = InMemorySeats()
         self.registrations = InMemoryRegistrations()
+
+
+class Commands:
+    """Use cases on a database, each in a transaction of its own."""
+
+    def __init__(self, transactions: Transactions[EventsWork]) -> None:
+        self._transactions = transactions
+
+    async def run[C, R](self, use_case: Callable[[C, EventsWork], Awaitable[R]], command: C) -> R:
+        async with self._transactions.begin(Origin(actor=OFFICE, correlation_id=FLOW, causation_id="command")) as work:
+            return await use_case(command, work)
+
+    async def drafted(self, *costs: Cost, capacity: int = 20) -> EventId:
+        return (await self.run(draft_event, DraftEvent(proposal=a_proposal(*costs, capacity=capacity)))).id
+
+    async def approved(self, *costs: Cost, capacity: int = 20) -> EventId:
+        event = await self.drafted(*costs, capacity=capacity)
+        await self.approve(event)
+        return event
+
+    async def published(self, *, capacity: int = 20) -> EventId:
+        event = await self.approved(capacity=capacity)
+        await self.publish(event)
+        return event
+
+    async def approve(self, event: EventId) -> ApprovalId:
+        """From a draft."""
+        await self.run(submit_event, SubmitEvent(event=event))
+        await self.run(approve_event, ApproveEvent(event=event, answer_within=PATIENCE))
+        return await self.current_approval(event)
+
+    async def publish(self, event: EventId) -> None:
+        await self.run(publish_event, PublishEvent(event=event))
+
+    async def complete(self, event: EventId) -> None:
+        await self.run(complete_event, CompleteEvent(event=event))
+
+    async def cancel(self, event: EventId) -> None:
+        await self.run(cancel_event, CancelEvent(event=event, reason="No speaker."))
+
+    async def reserved(self, event: EventId, approval: ApprovalId) -> Ignored | None:
+        return await self.run(secure_financing, SecureFinancing(event=event, approval=approval))
+
+    async def refused(self, event: EventId, approval: ApprovalId) -> Ignored | None:
+        return await self.run(refuse_financing, RefuseFinancing(event=event, approval=approval, refusal=SHORT))
+
+    async def released(self, event: EventId, approval: ApprovalId) -> Ignored | None:
+        return await self.run(release_financing, ReleaseFinancing(event=event, approval=approval))
+
+    async def register(self, event: EventId, email: str) -> RegistrationInLine:
+        return await self.run(register_participant, RegisterParticipant(event=event, registrant=a_registrant(email)))
+
+    async def withdraw(self, registration: RegistrationId) -> Registration:
+        return await self.run(withdraw_registration, WithdrawRegistration(registration=registration))
+
+    async def current_approval(self, event: EventId) -> ApprovalId:
+        consent = (await self.in_full(event)).approval.consent
+        if consent is None:
+            raise LookupError(f"event {event} was never approved")
+        return consent.id
+
+    async def in_full(self, event: EventId) -> EventInFull:
+        async with self._transactions.begin(Origin(actor=OFFICE, correlation_id=FLOW, causation_id="question")) as work:
+            return await work.agenda.event(event)
+
+    async def line_of(self, event: EventId) -> Sequence[RegistrationInLine]:
+        """All registrations of the event, in the order of arrival."""
+        async with self._transactions.begin(Origin(actor=OFFICE, correlation_id=FLOW, causation_id="question")) as work:
+            found = await work.agenda.registrations(RegistrationsAsked(event=event), after=None, rows=10_000)
+            return sorted(found, key=lambda each: each.registration.number)

@@ -127,7 +127,7 @@ async def test_memberships_are_listed_as_they_were_on_a_day(client: AsyncClient,
     await decide(client, f"{membership}/admit", "associate", "2011-02-01")
     await decide(client, f"{membership}/upgrade", "full", "2011-03-01")
 
-    async def on(day: str) -> list[tuple[str, str]]:
+    async def on(day: str) -> list[tuple[str | None, str]]:
         items = (await client.get("/v1/memberships", params={"as_of": day})).json()["items"]
         return [(item["tier"], item["standing"]) for item in items]
 
@@ -159,9 +159,9 @@ async def test_without_a_day_the_list_is_of_today_in_warsaw(client: AsyncClient,
 async def test_a_refused_step_names_the_state_that_refused(
     client: AsyncClient, membership: str, steps: list[tuple[str, str, str]], problem: str, state: dict[str, str]
 ) -> None:
-    for verb, tier, effective_on in steps:
-        answer = await decide(client, f"{membership}/{verb}", tier, effective_on)
+    answers = [await decide(client, f"{membership}/{verb}", tier, effective_on) for verb, tier, effective_on in steps]
 
+    answer = answers[-1]
     assert (answer.status_code, slug(answer)) == (409, problem)
     assert state.items() <= answer.json().items()
 

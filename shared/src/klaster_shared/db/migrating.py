@@ -6,6 +6,7 @@ concurrent runs are safe and none waits in front of running traffic.
 
 from collections.abc import Iterable
 from functools import cache
+from importlib import import_module
 from typing import Any, Final
 
 import asyncpg
@@ -27,6 +28,8 @@ LOCK_SECONDS: Final = 5
 
 _ONE_AT_A_TIME: Final = 0x6B6C6173746572  # "klaster"; the bigint space of advisory locks
 _VERSION_TABLE: Final = "alembic_version"
+_PLATFORM_MODULES: Final = ("outbox.table", "consuming.inbox", "consuming.positions", "consuming.parking", "consuming.audit", "web.idempotency")
+"""Where the platform's tables are declared: each hangs on `PLATFORM` only once its module has been read."""
 
 
 async def migrate(package: str, url: str) -> str | None:
@@ -118,6 +121,8 @@ def _downgrade(connection: SyncConnection, package: str, revision: str) -> None:
 
 
 def _compare(connection: SyncConnection, package: str, metadata: MetaData) -> list[Any]:
+    for module in _PLATFORM_MODULES:
+        import_module(f"klaster_shared.{module}")
     command.upgrade(_attached(package, connection), "head")
     context = MigrationContext.configure(
         connection, opts={"compare_type": True, "compare_server_default": True, "target_metadata": [PLATFORM, metadata]}

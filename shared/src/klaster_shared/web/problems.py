@@ -127,8 +127,9 @@ def problem(error: KlasterError, *, instance: str | None = None, headers: Mappin
     if instance is not None:
         members["instance"] = f"urn:uuid:{instance}"
     sent = dict(headers or {})
-    if isinstance(error, Unavailable):
-        sent["Retry-After"] = str(error.retry_after)
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        sent["Retry-After"] = str(retry_after)
     return Response(to_json(members, fallback=str), status, sent, MEDIA_TYPE)
 
 

@@ -188,8 +188,10 @@ def test_no_container_outlives_a_killed_run(command: Callable[..., dict[str, Any
 
 
 @pytest.mark.containers
-def test_a_container_whose_host_was_killed_is_removed_all_the_same(command: Callable[..., dict[str, Any]], run: Run, tmp_path: Path) -> None:
-    with subprocess.Popen(**command(STAYS, "--engines=containers"), stdout=subprocess.DEVNULL) as pytest_run:
+def test_a_container_whose_host_was_killed_is_removed_all_the_same(
+    command: Callable[..., dict[str, Any]], run: Run, tmp_path: Path, engine_directory: Path
+) -> None:
+    with subprocess.Popen(**command(STAYS, "--engines=containers", TMPDIR=str(engine_directory)), stdout=subprocess.DEVNULL) as pytest_run:
         wait_until((tmp_path / "ready").exists, within=90)
         hosts = hosts_of(pytest_run.pid)
         for host in hosts:
@@ -200,10 +202,10 @@ def test_a_container_whose_host_was_killed_is_removed_all_the_same(command: Call
     wait_until(lambda: not containers_of(hosts), within=30)
 
 
-def containers(**filters: str) -> list[str]:
+def containers(**filters: Any) -> list[str | None]:
     with closing(docker.from_env()) as engine:
         return [container.id for container in engine.containers.list(all=True, filters=filters)]
 
 
-def containers_of(hosts: list[int]) -> list[str]:
+def containers_of(hosts: list[int]) -> list[str | None]:
     return [container for host in hosts for container in containers(label=f"{PROCESS_LABEL}={host}")]

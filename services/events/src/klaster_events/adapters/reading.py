@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Column, ColumnElement, Integer, Select, bindparam, case, exists, func, or_, select
 
 from klaster_events.adapters.rows import approval_of, columns_of, event_of, registration_of, seats_of
-from klaster_events.adapters.tables import APPROVAL, EVENT, REGISTRATION, SEATS
+from klaster_events.adapters.tables import APPROVAL, EVENT, REGISTRATION, SEATS, is_waiting
 from klaster_events.application.queries import EventInFull, EventsAsked, RegistrationInLine, RegistrationsAsked
 from klaster_events.domain.event import EventStatus
 from klaster_events.domain.ids import ApprovalId, EventId, RegistrationId
@@ -50,12 +50,11 @@ _EVENTS = _page(
 _EXISTS = Statement(select(exists().where(EVENT.c.id == _KEY)))
 
 _ahead = REGISTRATION.alias("ahead")
-_waiting = RegistrationStatus.WAITLISTED.value
 _position = case(
     (
-        REGISTRATION.c.status == _waiting,
+        is_waiting(REGISTRATION),
         select(func.count() + 1)
-        .where(_ahead.c.event_id == REGISTRATION.c.event_id, _ahead.c.status == _waiting, _ahead.c.number < REGISTRATION.c.number)
+        .where(_ahead.c.event_id == REGISTRATION.c.event_id, is_waiting(_ahead), _ahead.c.number < REGISTRATION.c.number)
         .scalar_subquery(),
     )
 ).label("position")

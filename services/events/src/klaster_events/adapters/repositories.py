@@ -20,11 +20,11 @@ from klaster_events.adapters.rows import (
     seats_of,
     seats_row,
 )
-from klaster_events.adapters.tables import APPROVAL, EVENT, REGISTRATION, SEATS
+from klaster_events.adapters.tables import APPROVAL, EVENT, REGISTRATION, SEATS, is_live, is_waiting
 from klaster_events.domain.approval import Approval
 from klaster_events.domain.event import Event
 from klaster_events.domain.ids import EventId, RegistrationId
-from klaster_events.domain.registrant import LIVE, EmailAddress, RegistrationStatus
+from klaster_events.domain.registrant import EmailAddress
 from klaster_events.domain.registration import Registration
 from klaster_events.domain.seats import Seats
 from klaster_shared.clock import Instant
@@ -143,17 +143,15 @@ _REGISTRATIONS = AggregateStore[Registration](
 )
 _REGISTRATION = Statement(select(REGISTRATION).where(REGISTRATION.c.id == bindparam("key")))
 _EVENT_OF = Statement(select(REGISTRATION.c.event_id).where(REGISTRATION.c.id == bindparam("key")))
-_live = REGISTRATION.c.status.in_(sorted(LIVE))
 _IS_REGISTERED = Statement(
-    select(exists().where(REGISTRATION.c.event_id == _event, REGISTRATION.c.email == bindparam("email", type_=REGISTRATION.c.email.type), _live))
+    select(
+        exists().where(
+            REGISTRATION.c.event_id == _event, REGISTRATION.c.email == bindparam("email", type_=REGISTRATION.c.email.type), is_live(REGISTRATION)
+        )
+    )
 )
-_HEAD = Statement(
-    select(REGISTRATION)
-    .where(REGISTRATION.c.event_id == _event, REGISTRATION.c.status == RegistrationStatus.WAITLISTED.value)
-    .order_by(REGISTRATION.c.number)
-    .limit(1)
-)
-_LIVE = Statement(select(REGISTRATION).where(REGISTRATION.c.event_id == _event, _live).order_by(REGISTRATION.c.number))
+_HEAD = Statement(select(REGISTRATION).where(REGISTRATION.c.event_id == _event, is_waiting(REGISTRATION)).order_by(REGISTRATION.c.number).limit(1))
+_LIVE = Statement(select(REGISTRATION).where(REGISTRATION.c.event_id == _event, is_live(REGISTRATION)).order_by(REGISTRATION.c.number))
 _given = rows_of(
     [REGISTRATION.c.id, REGISTRATION.c.status, REGISTRATION.c.changed_at, REGISTRATION.c.version, column("expected_version", BigInteger)]
 )

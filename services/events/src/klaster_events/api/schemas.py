@@ -64,7 +64,7 @@ class EventIn(Body):
     time_zone: ZoneName
     capacity: Seats
     grant_id: UUID | None = None
-    costs: Costs = []
+    costs: Costs = Field(default=[])
 
     def command(self) -> DraftEvent:
         return DraftEvent(proposal=self.proposal())
@@ -80,7 +80,7 @@ class EventIn(Body):
             country=country(self.country),
             schedule=Schedule(starts_at=self.starts_at, ends_at=self.ends_at, time_zone=self.time_zone),
             capacity=self.capacity,
-            grant=self.grant_id and GrantId(self.grant_id),
+            grant=GrantId(self.grant_id) if self.grant_id else None,
             costs=tuple(Cost(cost.line_code, cost.amount) for cost in self.costs),
         )
 
@@ -256,7 +256,7 @@ class RegistrationIn(Body):
                 name=self.name,
                 email=email_address(self.email),
                 locale=self.locale,
-                organisation=self.organisation_id and OrganisationId(self.organisation_id),
+                organisation=OrganisationId(self.organisation_id) if self.organisation_id else None,
             ),
         )
 

@@ -9,4 +9,4 @@ CONSUMES = (CommitmentReserved, CommitmentRefused, CommitmentReleased)
 
 
 def build_consumers() -> tuple[Consumer, ...]:
-    return (Consumer(name="events.budget", topics=(topics.COMMITMENT,), handlers=budget.HANDLERS),)
+    return (Consumer(name="events.budget", topics=(topics.BUDGET_COMMITMENT,), handlers=budget.HANDLERS),)

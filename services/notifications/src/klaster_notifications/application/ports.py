@@ -57,11 +57,9 @@ class Audiences(Protocol):
     async def hold(self, organisation: OrganisationId) -> None:
         """Until the end of the transaction nobody else keeps a contact or a cause of this organisation."""
 
-    async def keep_contact(self, contact: Contact) -> bool:
-        """False when it is known already."""
+    async def keep_contact(self, contact: Contact) -> None: ...
 
-    async def keep_cause(self, cause: Cause, organisation: OrganisationId) -> bool:
-        """False when it is known already."""
+    async def keep_cause(self, cause: Cause, organisation: OrganisationId) -> None: ...
 
     async def contacts_of(self, organisation: OrganisationId) -> Sequence[Contact]:
         """In the order in which they were recorded."""

@@ -1,0 +1,71 @@
+"""The port `application.queries.DeliveryRecord` on PostgreSQL, and the figures for the gauges."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Integer, Uuid, bindparam, func, or_, select
+
+from klaster_notifications.adapters.rows import delivery_of, dispatch_of
+from klaster_notifications.adapters.tables import DELIVERY, DISPATCH
+from klaster_notifications.application.queries import DeliveriesAsked, TrackedDelivery
+from klaster_notifications.domain.delivery import Status
+from klaster_notifications.domain.ids import DeliveryId
+from klaster_shared.clock import Instant
+from klaster_shared.db.engine import Connection
+from klaster_shared.db.statements import Row, Statement
+from klaster_shared.errors import NotFound
+
+
+def _is_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    given = bindparam(name, type_=column.type)
+    return or_(given.is_(None), column == given)
+
+
+_TRACKED = select(DELIVERY, *[column for column in DISPATCH.columns]).outerjoin(DISPATCH, DISPATCH.c.delivery_id == DELIVERY.c.id)
+_DELIVERY = Statement(_TRACKED.where(DELIVERY.c.id == bindparam("key")))
+_after = bindparam("after", type_=Uuid)
+_DELIVERIES = Statement(
+    _TRACKED.where(
+        _is_given(DELIVERY.c.recipient_id, "recipient"),
+        _is_given(DELIVERY.c.status, "status"),
+        _is_given(DELIVERY.c.cause_id, "cause"),
+        or_(_after.is_(None), DELIVERY.c.id > _after),
+    )
+    .order_by(DELIVERY.c.id)
+    .limit(bindparam("rows", type_=Integer))
+)
+_BY_STATUS = Statement(select(DELIVERY.c.status, func.count().label("deliveries")).group_by(DELIVERY.c.status))
+_OLDEST_QUEUED = Statement(select(DELIVERY.c.queued_at).where(DELIVERY.c.status == Status.QUEUED).order_by(DELIVERY.c.id).limit(1))
+
+
+class StoredRecord:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def delivery(self, key: DeliveryId) -> TrackedDelivery:
+        row = await _DELIVERY.fetchrow(self._connection, key=key)
+        if row is None:
+            raise NotFound("delivery", key)
+        return _tracked(row)
+
+    async def deliveries(self, asked: DeliveriesAsked, *, after: UUID | None, rows: int) -> Sequence[TrackedDelivery]:
+        found = await _DELIVERIES.fetch(
+            self._connection, recipient=asked.recipient, status=asked.status, cause=asked.cause, after=after, rows=rows
+        )
+        return [_tracked(row) for row in found]
+
+
+def _tracked(row: Row) -> TrackedDelivery:
+    return TrackedDelivery(delivery_of(row), None if row["delivery_id"] is None else dispatch_of(row))
+
+
+async def deliveries_by_status(connection: Connection) -> Mapping[Status, int]:
+    """Every status, also those of which there is none."""
+    counted = {Status(row["status"]): row["deliveries"] for row in await _BY_STATUS.fetch(connection)}
+    return {status: counted.get(status, 0) for status in Status}
+
+
+async def oldest_queued(connection: Connection) -> Instant | None:
+    queued_at: Instant | None = await _OLDEST_QUEUED.fetchval(connection)
+    return queued_at
