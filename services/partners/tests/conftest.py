@@ -5,8 +5,8 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from klaster_partners import bootstrap
-from klaster_partners.adapters.work import PartnersWork
 from klaster_partners.app import create_app
+from klaster_partners.application.ports import PartnersWork
 from klaster_partners.settings import PartnersSettings
 from klaster_partners.testing import NOON, OFFICE
 from klaster_shared.db.migrating import migrate

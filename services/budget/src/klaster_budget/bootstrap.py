@@ -28,7 +28,7 @@ class Parts:
     database: Database
     transactions: Transactions[BudgetWork]
     metrics: Metrics
-    office: ParkingOffice
+    office: ParkingOffice[BudgetWork]
     components: Sequence[Component]
     """In the order of starting."""
 

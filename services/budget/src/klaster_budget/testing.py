@@ -20,6 +20,7 @@ from klaster_budget.domain.plan import GrantTerms, Period, PlannedLine
 from klaster_budget.domain.rates import Quotation, Rate
 from klaster_budget.domain.requests import CommitmentRequest, LineAmount, Title
 from klaster_shared.clock import Instant
+from klaster_shared.contracts.envelope import Envelope
 from klaster_shared.errors import NotFound
 from klaster_shared.ids import new_id
 from klaster_shared.money import Money
@@ -70,23 +71,9 @@ def terms_of(grant: Grant) -> GrantTerms:
     return GrantTerms(id=grant.id, code=grant.code, currency=grant.total.currency, period=grant.period)
 
 
-def untouched(lines: Iterable[PlannedLine]) -> list[LineBalance]:
-    """Nothing committed or declared yet."""
-    return [
-        LineBalance(
-            id=line.id,
-            code=line.code,
-            planned=line.planned,
-            committed=Money.zero(line.planned.currency),
-            declared=Money.zero(line.planned.currency),
-        )
-        for line in lines
-    ]
-
-
 def a_ledger(**amounts: str) -> Ledger:
     """Planned złoty by line code, nothing committed or declared yet."""
-    return Ledger(terms_of(a_grant()), untouched(planned(amounts)))
+    return Ledger(terms_of(a_grant()), map(LineBalance.untouched, planned(amounts)))
 
 
 def a_request(
@@ -127,6 +114,24 @@ def a_rate(currency: str = "EUR", quotation: Quotation | None = None) -> Rate:
     return Rate.registered(RateId(new_id()), currency, quotation or a_quotation(), by=LOCAL_ACTOR, at=NOON)
 
 
+def an_envelope(*, source: str = "/accounting/erp", message_id: str = "1") -> Envelope:
+    """What surrounds a message that is being handled; handlers are given its body already read."""
+    return Envelope(
+        id=message_id,
+        source=source,
+        type="",
+        subject=None,
+        time=NOON,
+        recorded_time=None,
+        sequence=None,
+        partition_key=None,
+        correlation_id=None,
+        causation_id=None,
+        data_schema=None,
+        data=b"",
+    )
+
+
 @dataclass(slots=True)
 class Stored:
     """What a database would hold. Keys are those of the unique constraints."""
@@ -138,12 +143,13 @@ class Stored:
     rates: dict[tuple[str, date, str], Rate] = field(default_factory=dict)
 
 
-class InMemoryBudget:
-    """A `BudgetWork` without a database: every repository in one, each call on its own."""
+class InMemoryWork:
+    """The port `application.ports.BudgetWork` without a database; `facts` are those of everything saved, in order."""
 
     def __init__(self, *, now: Instant = NOON, actor: str = LOCAL_ACTOR) -> None:
         self.now = now
         self.actor = actor
+        self.incoming = an_envelope()
         self.stored = Stored()
         self.facts: list[Any] = []
         self.grants = _Grants(self)
@@ -157,7 +163,7 @@ class InMemoryBudget:
         kept = deepcopy(grant)
         kept.stored()
         self.stored.grants[kept.id] = kept
-        self.stored.balances[kept.id] = {balance.code: balance for balance in untouched(kept.lines)}
+        self.stored.balances[kept.id] = {line.code: LineBalance.untouched(line) for line in kept.lines}
         return kept.id
 
     def balance(self, line: str) -> tuple[str, str]:
@@ -173,7 +179,7 @@ class InMemoryBudget:
 
 @dataclass(slots=True)
 class _Repository:
-    work: InMemoryBudget
+    work: InMemoryWork
 
     @property
     def stored(self) -> Stored:

@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
+import orjson
+
 from klaster_events.adapters.work import EventsWork
 from klaster_events.application.approve_event import ApproveEvent, approve_event
 from klaster_events.application.cancel_event import CancelEvent, cancel_event
@@ -342,3 +344,13 @@ class Commands:
         async with self._transactions.begin(Origin(actor=OFFICE, correlation_id=FLOW, causation_id="question")) as work:
             found = await work.agenda.registrations(RegistrationsAsked(event=event), after=None, rows=10_000)
             return sorted(found, key=lambda each: each.registration.number)
+
+    async def said(self, event: EventId) -> list[dict[str, Any]]:
+        """What waits in the outbox about the event and its registrations, in order: each body with `type`, `key` and `headers`."""
+        async with self._transactions.database.connect() as connection:
+            rows = await connection.fetch("SELECT key, type, headers, payload FROM outbox ORDER BY id")
+        bodies = [
+            {"type": row["type"].split(".")[-2], "key": row["key"], "headers": dict(orjson.loads(row["headers"])), **orjson.loads(row["payload"])}
+            for row in rows
+        ]
+        return [body for body in bodies if body["event_id"] == str(event)]

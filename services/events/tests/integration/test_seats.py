@@ -5,7 +5,6 @@ from collections import Counter
 
 import pytest
 
-from klaster_events import bootstrap
 from klaster_events.domain.errors import EventNotOpen, RegistrationNotLive, WithdrawalClosed
 from klaster_events.domain.event import EventStatus
 from klaster_events.domain.ids import EventId
@@ -122,15 +121,24 @@ async def test_a_withdrawal_beside_the_completion_comes_before_it_or_not_at_all(
     assert second.position == 1
 
 
-async def test_cancelling_writes_one_message_for_each_live_registration_and_one_for_the_event(commands: Commands, parts: bootstrap.Parts) -> None:
+async def test_cancelling_says_so_to_each_live_registration_and_of_the_event(commands: Commands) -> None:
     event = await commands.published(capacity=2)
     gone, *live = [await commands.register(event, f"person-{number}@example.org") for number in range(5)]
     await commands.withdraw(gone.registration.id)
 
     await commands.cancel(event)
 
-    async with parts.database.connect() as connection:
-        rows = await connection.fetch("SELECT key, type, payload FROM outbox WHERE type LIKE '%Cancelled%' ORDER BY id")
-    told = [row["key"] for row in rows if "RegistrationCancelled" in row["type"]]
-    assert told == [str(each.registration.id) for each in live]
-    assert [row["key"] for row in rows if "EventCancelled" in row["type"]] == [str(event)]
+    told = [body for body in await commands.said(event) if body["type"] in {"EventCancelled", "RegistrationCancelled"}]
+    assert [body["key"] for body in told] == [str(event), *(str(each.registration.id) for each in live)]
+    assert [body["was"] for body in told[1:]] == ["confirmed", "confirmed", "waitlisted", "waitlisted"]
+
+
+async def test_the_messages_of_a_registration_are_numbered_by_its_versions(commands: Commands) -> None:
+    event = await commands.published(capacity=1)
+    first, second = [await commands.register(event, f"person-{number}@example.org") for number in range(2)]
+    await commands.withdraw(first.registration.id)
+
+    await commands.cancel(event)
+
+    steps = [(body["type"], int(body["headers"]["ce_sequence"])) for body in await commands.said(event) if body["key"] == str(second.registration.id)]
+    assert steps == [("WaitlistJoined", 1), ("RegistrationConfirmed", 2), ("RegistrationCancelled", 3)]

@@ -1,11 +1,15 @@
 """The partners service as an ASGI application."""
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
 
 from klaster_partners import bootstrap
 from klaster_partners.adapters.reading import StoredDirectory
 from klaster_partners.api.router import router
+from klaster_partners.application.queries import Directory
 from klaster_partners.settings import PartnersSettings
+from klaster_shared.db.engine import Connection
 from klaster_shared.web.app import create_app as web_app
 
 
@@ -23,5 +27,6 @@ def create_app(settings: PartnersSettings, parts: bootstrap.Parts | None = None)
         routers=[router],
         components=parts.components,
     )
-    app.state.directory = StoredDirectory
+    directory: Callable[[Connection], Directory] = StoredDirectory
+    app.state.directory = directory
     return app

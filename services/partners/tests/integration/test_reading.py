@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from klaster_partners.adapters.reading import StoredDirectory
-from klaster_partners.adapters.work import PartnersWork
+from klaster_partners.application.ports import PartnersWork
 from klaster_partners.application.queries import MembershipsAsked, OrganisationsAsked
 from klaster_partners.bootstrap import Parts
 from klaster_partners.domain.countries import country

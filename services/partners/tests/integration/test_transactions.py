@@ -6,7 +6,7 @@ import asyncpg
 import orjson
 import pytest
 
-from klaster_partners.adapters.work import PartnersWork
+from klaster_partners.application.ports import PartnersWork
 from klaster_partners.bootstrap import Parts
 from klaster_partners.domain.identifiers import Scheme, identifier
 from klaster_partners.domain.membership import Membership

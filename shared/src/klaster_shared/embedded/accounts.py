@@ -10,6 +10,7 @@ import os
 import pwd
 import shutil
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from klaster_shared.embedded.errors import EngineError
@@ -54,14 +55,18 @@ def owned_folder(path: Path, account: Account | None) -> None:
         os.chown(path, account.user, account.group)
 
 
-def readable_copy(tree: Path, account: Account | None, name: str, system_state: Path = SYSTEM_STATE) -> Path:
-    """`tree` itself, or a copy `system_state/name` if the account cannot reach it. The copy is made once and appears whole."""
-    if account is None or reachable(tree, account):
-        return tree
+def readable_copy(root: Path, trees: Sequence[str], account: Account | None, name: str, system_state: Path = SYSTEM_STATE) -> Path:
+    """`root` itself, or a copy `system_state/name` if the account cannot reach its `trees`, relative folders that belong together.
+
+    The copy holds these trees at the same places, is made once and appears whole.
+    """
+    if account is None or all(reachable(root / tree, account) for tree in trees):
+        return root
     copy = system_state / name
     if not copy.exists():
         partial = system_state / f".{name}.{os.getpid()}"
-        shutil.copytree(tree, partial, symlinks=True)
+        for tree in trees:
+            shutil.copytree(root / tree, partial / tree, symlinks=True)
         try:
             partial.rename(copy)
         except OSError:  # another process was faster

@@ -177,27 +177,28 @@ def record_once(java: Java, progress: Progress) -> None:
     """
     if java.aot.exists():
         return
-    with FileLock(java.aot.with_suffix(".lock")), tempfile.TemporaryDirectory(prefix="klaster-kafka-") as folder:
-        if java.aot.exists():
-            return
-        progress("Kafka: recording a start-up cache (only once)")
-        output = java.aot.with_suffix(".new")
-        try:
-            _record(_TrainingRun(Path(folder), java, output))
-            output.replace(java.aot)
-        except (EngineError, KafkaException, OSError) as error:
-            progress(f"Kafka: no start-up cache was recorded, so starts stay slow ({error})")
-
-
-def _record(training: _TrainingRun) -> None:
-    training.start()
     try:
-        _exercise(training.servers)
-    except BaseException:
-        training.kill()
-        raise
-    if not training.stop():
-        raise EngineError("the recording did not end properly")
+        with FileLock(java.aot.with_suffix(".lock")):
+            if not java.aot.exists():
+                progress("Kafka: recording a start-up cache (only once)")
+                _record(java)
+    except (EngineError, KafkaException, OSError) as error:
+        progress(f"Kafka: no start-up cache was recorded, so starts stay slow ({error})")
+
+
+def _record(java: Java) -> None:
+    output = java.aot.with_suffix(".new")
+    with tempfile.TemporaryDirectory(prefix="klaster-kafka-") as folder:
+        training = _TrainingRun(Path(folder), java, output)
+        training.start()
+        try:
+            _exercise(training.servers)
+        except BaseException:
+            training.kill()
+            raise
+        if not training.stop():
+            raise EngineError("the recording did not end properly")
+    output.replace(java.aot)
 
 
 def _exercise(servers: str) -> None:

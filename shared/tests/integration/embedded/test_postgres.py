@@ -1,4 +1,5 @@
 import os
+import shutil
 import socket
 import stat
 import tempfile
@@ -8,13 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
+from klaster_shared.embedded import postgres
 from klaster_shared.embedded.errors import EngineError, PortTaken
 from klaster_shared.embedded.ports import free_port
-from klaster_shared.embedded.postgres import DatabaseSpec, PostgresServer
+from klaster_shared.embedded.postgres import INSTALLATION, WHEEL, DatabaseSpec, PostgresServer
 
 pytestmark = pytest.mark.embedded
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to step aside for another account")
 
 PARTNERS = DatabaseSpec("klaster_partners", "partners_app", "p'4\\$\"wörd")
 EVENTS = DatabaseSpec("klaster_events", "events_app", "other")
@@ -158,12 +163,24 @@ def test_an_interrupted_creation_is_begun_anew(engine_directory: Path) -> None:
         assert server.ready()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to step aside for another account")
+@as_root
 def test_as_root_a_state_behind_a_closed_folder_is_kept_where_the_account_reaches_it(engine_directory: Path) -> None:
-    closed = engine_directory / "closed"
+    closed, reachable = engine_directory / "closed", engine_directory / "reachable"
     closed.mkdir(mode=0o700)
-    with PostgresServer(closed / "state", free_port()) as server:
-        assert server.ready()
-        assert not server.directory.is_relative_to(closed)
+    with PostgresServer(closed / "state", free_port(), system_state=reachable) as server:
+        assert server.directory.parent == reachable
     server.wipe()
-    assert not server.directory.exists()
+    assert list(reachable.iterdir()) == []
+
+
+@as_root
+def test_as_root_programs_behind_a_closed_folder_are_run_from_a_copy(engine_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, reachable = engine_directory / "closed", engine_directory / "reachable"
+    closed.mkdir(mode=0o700)
+    installed = Path(postgres.binary("postgres")).parents[3]
+    for tree in (INSTALLATION, f"{WHEEL}.libs"):
+        shutil.copytree(installed / tree, closed / tree, symlinks=True)
+    monkeypatch.setattr(postgres, "_site", lambda: closed)
+    with PostgresServer(engine_directory, free_port(), system_state=reachable) as server:
+        server.access.create_database(PARTNERS)
+        assert psutil.Process(server.pid).exe().startswith(str(reachable))

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
@@ -111,9 +112,13 @@ async def test_a_database_ahead_of_this_release_is_not_pending(make_package: Mak
     assert not await migrating.pending(connection, older)
 
 
-async def test_concurrent_runs_are_safe(make_package: MakePackage, url: str, connection: Connection) -> None:
+async def test_concurrent_runs_are_safe(make_package: MakePackage, url: str, connection: Connection, tmp_path: Path) -> None:
+    """In processes of their own, as replicas are: Alembic keeps its context in module globals."""
     package = make_package(FIRST, SECOND.format(more='op.execute("SELECT pg_sleep(0.5)")'))
-    await asyncio.gather(*[migrating.migrate(package, url) for _ in range(3)])
+    program = "import asyncio, sys; from klaster_shared.db.migrating import migrate; asyncio.run(migrate(*sys.argv[1:]))"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    runs = [await asyncio.create_subprocess_exec(sys.executable, "-c", program, package, url, env=environment) for _ in range(2)]
+    assert [await run.wait() for run in runs] == [0, 0]
     assert await migrating.current(connection) == "0002"
 
 

@@ -54,18 +54,21 @@ def test_other_files_get_another_place(closed: Path) -> None:
 
 
 def test_programs_in_reach_are_not_copied() -> None:
-    assert readable_copy(Path("/usr"), STRANGER, "programs") == Path("/usr")
+    assert readable_copy(Path("/usr"), ["bin"], STRANGER, "programs") == Path("/usr")
 
 
-def test_programs_out_of_reach_are_copied_whole(closed: Path, tmp_path: Path) -> None:
-    (closed / "tool").write_text("tool")
-    copy = readable_copy(closed, STRANGER, "programs", tmp_path / "state")
-    assert (copy / "tool").read_text() == "tool"
+def test_programs_out_of_reach_are_copied_with_the_libraries_beside_them(closed: Path, tmp_path: Path) -> None:
+    for folder in ("programs", "libraries", "others"):
+        (closed / folder).mkdir()
+        (closed / folder / "file").write_text(folder)
+    copy = readable_copy(closed, ["programs", "libraries"], STRANGER, "copy", tmp_path / "state")
+    assert sorted(file.read_text() for file in copy.glob("*/file")) == ["libraries", "programs"]
 
 
 def test_a_copy_is_made_once(closed: Path, tmp_path: Path) -> None:
-    first = readable_copy(closed, STRANGER, "programs", tmp_path / "state")
-    (closed / "later").touch()
-    second = readable_copy(closed, STRANGER, "programs", tmp_path / "state")
+    (closed / "programs").mkdir()
+    first = readable_copy(closed, ["programs"], STRANGER, "copy", tmp_path / "state")
+    (closed / "programs" / "later").touch()
+    second = readable_copy(closed, ["programs"], STRANGER, "copy", tmp_path / "state")
     assert first == second
-    assert not (second / "later").exists()
+    assert not (second / "programs" / "later").exists()

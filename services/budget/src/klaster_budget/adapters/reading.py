@@ -43,12 +43,8 @@ def _page(query: Select[Any], identifier: Column[UUID]) -> Statement:
 
 
 _GRANTS = _page(GRANTS, GRANT.c.id)
-_COMMITMENTS = _page(
-    COMMITMENTS.where(_is_given(COMMITMENT.c.event_id, "event"), _is_given(COMMITMENT.c.grant_id, "grant")), COMMITMENT.c.id
-)
-_EXPENDITURES = _page(
-    EXPENDITURES.where(_is_given(EXPENDITURE.c.event_id, "event"), _is_given(EXPENDITURE.c.grant_id, "grant")), EXPENDITURE.c.id
-)
+_COMMITMENTS = _page(COMMITMENTS.where(_is_given(COMMITMENT.c.event_id, "event"), _is_given(COMMITMENT.c.grant_id, "grant")), COMMITMENT.c.id)
+_EXPENDITURES = _page(EXPENDITURES.where(_is_given(EXPENDITURE.c.event_id, "event"), _is_given(EXPENDITURE.c.grant_id, "grant")), EXPENDITURE.c.id)
 _RATES = _page(RATES, RATE.c.id)
 
 
@@ -105,9 +101,7 @@ _SUMS = Statement(
 _open = COMMITMENT_LINE.c.reserved - COMMITMENT_LINE.c.consumed - COMMITMENT_LINE.c.released
 _OPEN_COMMITMENTS = Statement(select(func.count(COMMITMENT_LINE.c.commitment_id.distinct())).where(_open > 0))
 _held = select(COMMITMENT_LINE.c.line_id, func.sum(_open).label("total")).where(_open > 0).group_by(COMMITMENT_LINE.c.line_id).subquery("held")
-_spent = (
-    select(EXPENDITURE.c.line_id, func.sum(EXPENDITURE.c.in_grant_currency).label("total")).group_by(EXPENDITURE.c.line_id).subquery("spent")
-)
+_spent = select(EXPENDITURE.c.line_id, func.sum(EXPENDITURE.c.in_grant_currency).label("total")).group_by(EXPENDITURE.c.line_id).subquery("spent")
 _CONTRADICTING = Statement(
     select(func.count())
     .select_from(LINE)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 from uuid import UUID
 
 from klaster_budget.domain.commitment import Commitment
@@ -19,6 +19,11 @@ class GrantAccount:
 
     grant: Grant
     balances: Mapping[str, LineBalance]
+
+    @classmethod
+    def untouched(cls, grant: Grant) -> Self:
+        """As it is right after its registration."""
+        return cls(grant=grant, balances={line.code: LineBalance.untouched(line) for line in grant.lines})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

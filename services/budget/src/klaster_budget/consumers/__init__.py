@@ -12,6 +12,6 @@ CONSUMES = (EventApproved, EventReturnedToDraft, EventPublished, EventCancelled,
 def build_consumers(accounting_sources: frozenset[str]) -> tuple[Consumer, ...]:
     """Invoices are taken from `accounting_sources` alone."""
     return (
-        Consumer(name="budget.events", topics=(topics.EVENT,), handlers=events.HANDLERS),
-        Consumer(name="budget.accounting", topics=(topics.ACCOUNTING,), handlers=accounting.HANDLERS, sources=accounting_sources),
+        Consumer(name="budget.events", topics=(topics.EVENTS_EVENT,), handlers=events.HANDLERS),
+        Consumer(name="budget.accounting", topics=(topics.INBOUND_ACCOUNTING,), handlers=accounting.HANDLERS, sources=accounting_sources),
     )

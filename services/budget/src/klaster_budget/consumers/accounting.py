@@ -42,9 +42,7 @@ def _claim(message: InvoiceBooked) -> Claim:
     return Claim(
         line_code=message.line_code,
         event=EventId(message.event_id) if message.event_id else None,
-        document=document(
-            number=message.invoice_number, issued_on=message.issued_on, issuer=message.issuer, issuer_nip=message.issuer_nip
-        ),
+        document=document(number=message.invoice_number, issued_on=message.issued_on, issuer=message.issuer, issuer_nip=message.issuer_nip),
         amount=Money(message.amount.amount, message.amount.currency),
         rate=Quotation(value=rate.value, source=rate.source, on=rate.date) if rate else None,
     )

@@ -12,6 +12,9 @@ from stdnum.pl import nip
 
 from klaster_shared.errors import Invalid
 
+LONGEST_KEY = 1000
+"""Bytes. Folding may lengthen a text, and both keys together must fit into one entry of the unique index, 2 704 bytes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
@@ -34,12 +37,16 @@ class Document:
 
 
 def document(*, number: str, issued_on: date, issuer: str, issuer_nip: str | None = None) -> Document:
-    """Raises Invalid for a tax number with a wrong length, a wrong character or a wrong check digit."""
+    """Raises Invalid for a number or a name that is empty or too long, and for a tax number with a wrong length, character or check digit."""
     try:
         compact = nip.validate(issuer_nip) if issuer_nip else None
     except ValidationError:
-        raise Invalid("document.issuer_nip", "not a valid NIP: ten digits, the last one a check digit") from None
-    return Document(number=number, issued_on=issued_on, issuer=issuer, issuer_nip=compact)
+        raise Invalid("document.issuer_nip", "a NIP of ten digits with a right check digit is expected") from None
+    made = Document(number=number.strip(), issued_on=issued_on, issuer=issuer.strip(), issuer_nip=compact)
+    for field, text in (("number", made.number), ("issuer", made.issuer)):
+        if not 1 <= len(_folded(text).encode()) <= LONGEST_KEY:
+            raise Invalid(f"document.{field}", f"1 to {LONGEST_KEY} bytes are expected")
+    return made
 
 
 def _folded(text: str) -> str:

@@ -6,10 +6,11 @@ row locks of the grant's lines and is right only while they are held.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Self
 
 from klaster_budget.domain.errors import LineExceeded, UnknownLine
 from klaster_budget.domain.ids import LineId
-from klaster_budget.domain.plan import GrantTerms
+from klaster_budget.domain.plan import GrantTerms, PlannedLine
 from klaster_shared.money import Money
 
 
@@ -26,6 +27,11 @@ class LineBalance:
     def __post_init__(self) -> None:
         if self.committed.is_negative or self.declared.is_negative or self.available.is_negative:
             raise ValueError(f"line {self.code}: {self.committed} committed and {self.declared} declared of {self.planned} planned")
+
+    @classmethod
+    def untouched(cls, line: PlannedLine) -> Self:
+        nothing = Money.zero(line.planned.currency)
+        return cls(id=line.id, code=line.code, planned=line.planned, committed=nothing, declared=nothing)
 
     @property
     def available(self) -> Money:

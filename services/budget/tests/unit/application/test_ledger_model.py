@@ -22,7 +22,7 @@ from klaster_budget.domain.facts import (
 )
 from klaster_budget.domain.ids import ApprovalId, EventId
 from klaster_budget.domain.requests import LineAmount
-from klaster_budget.testing import InMemoryBudget, a_claim, a_document, a_grant, a_request, pln
+from klaster_budget.testing import InMemoryWork, a_claim, a_document, a_grant, a_request, pln
 from klaster_shared.ids import new_id
 from klaster_shared.money import Money
 
@@ -49,7 +49,7 @@ def done[T](coroutine: Coroutine[Any, Any, T]) -> T:
 class LedgerModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.work = InMemoryBudget()
+        self.work = InMemoryWork()
         self.grant = self.work.holding(a_grant(travel="100", venue="30.50", food="0"))
 
     @rule(event=events, approval=approvals, asked=st.dictionaries(lines, amounts, min_size=1))

@@ -3,19 +3,19 @@ from klaster_budget.application.release_commitments import ReleaseCommitments, r
 from klaster_budget.application.reserve_commitment import reserve_commitment
 from klaster_budget.domain.facts import CommitmentWasConfirmed, CommitmentWasReleased
 from klaster_budget.domain.ids import ApprovalId, EventId, GrantId
-from klaster_budget.testing import InMemoryBudget, a_grant, a_request, costs
+from klaster_budget.testing import InMemoryWork, a_grant, a_request, costs
 from klaster_shared.ids import new_id
 
 
-async def reserved(work: InMemoryBudget, grant: GrantId, event: EventId, **amounts: str) -> ApprovalId:
+async def reserved(work: InMemoryWork, grant: GrantId, event: EventId, **amounts: str) -> ApprovalId:
     request = a_request(*costs(**amounts), grant=grant, event=event)
     await reserve_commitment(request, work)
     work.facts.clear()
     return request.approval
 
 
-def a_work(event: EventId | None = None) -> tuple[InMemoryBudget, GrantId, EventId]:
-    work = InMemoryBudget()
+def a_work(event: EventId | None = None) -> tuple[InMemoryWork, GrantId, EventId]:
+    work = InMemoryWork()
     return work, work.holding(a_grant(travel="100", venue="100")), event or EventId(new_id())
 
 

@@ -17,6 +17,8 @@ from babel.numbers import format_currency
 from klaster_notifications.domain.recipients import Locale
 
 _CLDR: Final = {Locale.PL: "pl_PL", Locale.EN: "en_GB"}
+_MONEY: Final = {Locale.PL: None, Locale.EN: "¤¤\N{NO-BREAK SPACE}#,##0.00"}
+"""CLDR's own English pattern has no space between a currency's code and the amount."""
 _BREAKS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
@@ -25,6 +27,7 @@ class Wording:
 
     def __init__(self, locale: Locale) -> None:
         self._locale = babel.Locale.parse(_CLDR[locale])
+        self._money = _MONEY[locale]
 
     def filters(self) -> Mapping[str, Callable[..., Any]]:
         return {"period": self.period, "day": self.day, "money": self.money, "counted": self.counted}
@@ -42,7 +45,7 @@ class Wording:
 
     def money(self, value: Mapping[str, str]) -> str:
         """A wire amount (`{"amount", "currency"}`) with all its minor digits."""
-        return format_currency(Decimal(value["amount"]), value["currency"], locale=self._locale)
+        return format_currency(Decimal(value["amount"]), value["currency"], self._money, locale=self._locale)
 
     def counted(self, number: int, **forms: str) -> str:
         """The number with the noun that belongs to it: `3 | counted(one="osoba", few="osoby", many="osób")`, by CLDR plural category.
