@@ -46,8 +46,8 @@ async def written(parts: Parts) -> Count:
 
     async def count() -> int:
         async with parts.database.connect() as connection:
-            counted = "SELECT (SELECT count(*) FROM grant_agreement) + (SELECT count(*) FROM rate) + (SELECT count(*) FROM expenditure)"
-            return int(await connection.fetchval(f"{counted} + (SELECT count(*) FROM outbox)"))
+            tables = ("grant_agreement", "rate", "expenditure", "outbox")
+            return sum([await connection.fetchval(f"SELECT count(*) FROM {table}") for table in tables])  # noqa: S608 - constants
 
     return count
 
@@ -166,7 +166,7 @@ async def test_a_rate_that_cannot_be_used_names_the_field(client: AsyncClient, w
         pytest.param({"amount": pln("0.00")}, "amount", id="nothing"),
         pytest.param({"amount": pln("-10.00")}, "amount", id="a credit note"),
         pytest.param({"document": DOCUMENT | {"number": " "}}, "document.number", id="blank number"),
-        pytest.param({"document": DOCUMENT | {"number": "x" * 65}}, "document.number", id="long number"),
+        pytest.param({"document": DOCUMENT | {"number": "x" * 201}}, "document.number", id="long number"),
         pytest.param({"document": DOCUMENT | {"issuer": "\u200b"}}, "document.issuer", id="an issuer nobody sees"),
         pytest.param({"document": DOCUMENT | {"issuer": "\ufdfa" * 200}}, "document.issuer", id="an issuer that folds into thousands of letters"),
         pytest.param({"document": DOCUMENT | {"issuer_nip": "1234563219"}}, "document.issuer_nip", id="wrong check digit"),

@@ -14,15 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
 
-from klaster_shared.contracts.topics import TOPICS
-from klaster_shared.embedded.postgres import DatabaseSpec, PostgresAccess
 from klaster_shared.testing.hosting import SharedEngines
 from klaster_shared.testing.mail import MailFiles, Mailpit, MailSink
 
-if TYPE_CHECKING:  # imported where they are used: most runs are of unit tests
+if TYPE_CHECKING:  # clients and engines are imported by the fixtures that use them: every run loads this plugin, most are of unit tests
     from confluent_kafka.admin import AdminClient
 
     from klaster_shared.embedded.postgres import PostgresAccess
@@ -150,6 +146,11 @@ def new_topic(kafka_admin: "AdminClient", unique_name: Callable[[str], str]) -> 
 @pytest.fixture(scope="session")
 def declared_topics(kafka_admin: "AdminClient") -> None:
     """Every topic of the wire contract, under its real name; shared by all suites of the run, so keys must be a test's own."""
+    from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka.admin import NewTopic
+
+    from klaster_shared.contracts.topics import TOPICS
+
     for topic, future in kafka_admin.create_topics([NewTopic(topic.name, topic.partitions, 1) for topic in TOPICS.values()]).items():
         try:
             future.result(30)
@@ -169,6 +170,8 @@ def mail_sink(request: pytest.FixtureRequest) -> MailSink:
 @pytest.fixture(scope="module")
 def new_database(request: pytest.FixtureRequest, postgres_server: "PostgresAccess") -> Iterator[Callable[[], str]]:
     """Creates empty databases, each with a role of its own, and drops them after the module. Returns `postgresql+asyncpg://…`."""
+    from klaster_shared.embedded.postgres import DatabaseSpec
+
     created: list[DatabaseSpec] = []
     stem = re.sub(r"\W+", "_", request.module.__name__.rpartition(".")[2])
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-import asyncpg
 import structlog
 
 from klaster_shared.db import migrating
 from klaster_shared.db.engine import Database
-from klaster_shared.errors import Unavailable
+from klaster_shared.db.failures import sqlstate_of
 from klaster_shared.observability.failures import described
 
 STOP_SECONDS: Final = 10.0
@@ -24,6 +23,7 @@ STOP_SECONDS: Final = 10.0
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _CHECK_SECONDS: Final = 2.0
+_REFUSED_LOGIN, _NO_SUCH_DATABASE = "28", "3D000"  # an SQLSTATE class and an SQLSTATE
 _log = structlog.get_logger(__name__)
 
 
@@ -73,18 +73,21 @@ class Readiness:
                     return Fitness(
                         State.MIGRATIONS_PENDING, f"the database waits for its migrations: run `{self._package.replace('_', '-')} migrate`"
                     )
-        except (OSError, TimeoutError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+        except Exception as failure:  # noqa: BLE001 - whatever keeps the database from answering is a state to report, never a crash
             return _unfit(failure)
         return Fitness(State.READY, "the database answers and is migrated")
 
 
 def _unfit(failure: BaseException) -> Fitness:
-    cause = failure.__cause__ or failure
-    if isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError):
+    causes = [failure]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    state = next(filter(None, map(sqlstate_of, causes)), "")
+    if state[:2] == _REFUSED_LOGIN:
         return Fitness(State.DATABASE_REFUSES, "the database refuses the user or the password: check the service's DATABASE_URL")
-    if isinstance(cause, asyncpg.InvalidCatalogNameError):
+    if state == _NO_SUCH_DATABASE:
         return Fitness(State.DATABASE_REFUSES, "the server has no such database: check the service's DATABASE_URL")
-    return Fitness(State.DATABASE_AWAY, f"the database does not answer ({type(cause).__name__})")
+    return Fitness(State.DATABASE_AWAY, f"the database does not answer ({type(causes[-1]).__name__})")
 
 
 class Startup:

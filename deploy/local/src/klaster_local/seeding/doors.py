@@ -15,7 +15,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 import httpx
 
-from klaster_local.configuration import SERVICES, Configuration
+from klaster_local.configuration import Configuration
+from klaster_local.connecting import service_clients
 from klaster_local.failures import CommandFailed
 
 ACTOR: Final = "seed"
@@ -83,7 +84,13 @@ class Door:
         return _resource(await self._ask("POST", path, content=content, headers=headers))
 
     async def _ask(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, content: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         deadline, pause = time.monotonic() + PATIENCE_SECONDS, FIRST_PAUSE
         while True:
@@ -118,16 +125,8 @@ class Doors:
     @asynccontextmanager
     async def open(cls, configuration: Configuration) -> AsyncIterator[Self]:
         turn = asyncio.Semaphore(AT_ONCE)
-        limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
-        clients = {
-            name: httpx.AsyncClient(base_url=configuration.url(name), headers={"X-Klaster-Actor": ACTOR}, limits=limits, timeout=ANSWER_SECONDS)
-            for name in SERVICES
-        }
-        try:
+        async with service_clients(configuration, headers={"X-Klaster-Actor": ACTOR}, timeout=ANSWER_SECONDS) as clients:
             yield cls({name: Door(name, client, turn) for name, client in clients.items()})
-        finally:
-            for client in clients.values():
-                await client.aclose()
 
 
 def _may_pass(answer: httpx.Response) -> bool:

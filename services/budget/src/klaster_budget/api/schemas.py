@@ -238,7 +238,7 @@ class RateOut(Resource):
 
 
 class DocumentIn(Body):
-    number: Code
+    number: Line
     issued_on: Day
     issuer: Line
     issuer_nip: Annotated[Code | None, Field(description="Polish tax number, checked by its check digit.", examples=["856-734-62-15"])] = None

@@ -50,4 +50,6 @@ def document(*, number: str, issued_on: date, issuer: str, issuer_nip: str | Non
 
 
 def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """Without what a reader does not see: case, spacing, and the invisible characters that come along with text from PDF files."""
+    visible = "".join(character for character in text if unicodedata.category(character) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", visible).casefold().split())

@@ -20,7 +20,7 @@ def test_the_tax_number_goes_before_the_name() -> None:
     assert a_document(issuer="Hotel").issuer_key == a_document(issuer="Hotel under another name").issuer_key
 
 
-@pytest.mark.parametrize("written", ["Genopole", "  genopole ", "GENOPOLE", "\uff27enopole"])
+@pytest.mark.parametrize("written", ["Genopole", "  genopole ", "GENOPOLE", "\uff27enopole", "Geno\u00adpole"])
 def test_without_a_tax_number_the_name_counts_whatever_its_case_and_spacing(written: str) -> None:
     assert a_document(issuer=written, nip=None).issuer_key == "name:genopole"
 
@@ -36,3 +36,16 @@ def test_a_name_that_looks_like_a_tax_number_is_not_taken_for_one() -> None:
 @pytest.mark.parametrize("written", ["FV/1/2011", " fv/1/2011 ", "Fv/1/2011"])
 def test_a_document_number_counts_whatever_its_case_and_spacing(written: str) -> None:
     assert a_document(written).number_key == "fv/1/2011"
+
+
+@pytest.mark.parametrize("written", ["", "  ", "\u200b"])
+def test_a_document_needs_a_number_and_an_issuer(written: str) -> None:
+    with pytest.raises(Invalid):
+        a_document(written)
+    with pytest.raises(Invalid):
+        a_document(issuer=written)
+
+
+def test_text_that_folds_into_too_much_is_refused_before_the_index_refuses_it() -> None:
+    with pytest.raises(Invalid):
+        a_document(issuer="\ufdfa" * 200, nip=None)

@@ -6,6 +6,7 @@ second copy after a crash can be recognised as one.
 
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Final
 
@@ -13,7 +14,6 @@ from klaster_notifications.adapters.calendars import Organiser
 from klaster_notifications.adapters.wording import one_line
 from klaster_notifications.domain.ids import DeliveryId
 from klaster_notifications.domain.letters import CalendarPart, OutgoingMail
-from klaster_notifications.domain.recipients import mailbox
 
 CALENDAR_FILE: Final = "klaster.ics"
 
@@ -22,15 +22,9 @@ def message_id(delivery: DeliveryId, sender: Organiser) -> str:
     return f"<{delivery}@{sender.address.rpartition('@')[2]}>"
 
 
-def compose(mail: OutgoingMail, sender: Organiser) -> EmailMessage:
-    """`multipart/alternative` of text, HTML and, if there is one, the calendar part, which then is attached as a file, too.
-
-    Raises ValueError for an address that has no form in a mail header.
-    """
-    address = mailbox(mail.recipient.address)
-    if address is None:
-        raise ValueError("the recipient's address has no form in a mail header")
-    message = EmailMessage()
+def compose(mail: OutgoingMail, address: str, sender: Organiser) -> EmailMessage:
+    """To `address`, a mailbox: `multipart/alternative` of text, HTML and, if there is one, the calendar part, which is attached as a file, too."""
+    message = EmailMessage(policy=SMTP)
     message["From"] = _person(sender.name, sender.address)
     message["To"] = _person(mail.recipient.name, address)
     message["Subject"] = one_line(mail.letter.subject)

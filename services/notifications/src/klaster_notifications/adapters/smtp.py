@@ -16,6 +16,7 @@ import aiosmtplib
 from klaster_notifications.adapters.calendars import Organiser
 from klaster_notifications.adapters.mails import compose
 from klaster_notifications.application.ports import MailServerAway
+from klaster_notifications.domain.delivery import INVALID_ADDRESS
 from klaster_notifications.domain.dispatch import ACCEPTED, Answer, Verdict
 from klaster_notifications.domain.letters import OutgoingMail
 from klaster_notifications.domain.recipients import mailbox
@@ -92,10 +93,12 @@ class SmtpLine:
         return self._client.is_connected
 
     async def send(self, mail: OutgoingMail) -> Answer:
-        message = compose(mail, self._sender)
-        recipient = mailbox(mail.recipient.address)
+        address = mailbox(mail.recipient.address)
+        if address is None:
+            return Answer(Verdict.REFUSED, INVALID_ADDRESS)
+        message = compose(mail, address, self._sender)
         try:
-            await self._client.send_message(message, sender=self._sender.address, recipients=[recipient or ""])
+            await self._client.send_message(message, sender=self._sender.address, recipients=[address])
         except aiosmtplib.SMTPRecipientsRefused as error:
             return self._answered(error.recipients[0])
         except aiosmtplib.SMTPSenderRefused as error:
@@ -130,7 +133,7 @@ def _named(error: Exception) -> str:
     match error:
         case aiosmtplib.SMTPAuthenticationError():
             return "login-refused"
-        case ssl.SSLError():
+        case _ if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
             return "tls"
         case TimeoutError():
             return "timeout"

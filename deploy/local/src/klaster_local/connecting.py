@@ -1,0 +1,35 @@
+"""HTTP clients of the four services, and where Kafka is."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import httpx
+
+from klaster_local.configuration import SERVICES, Configuration
+from klaster_shared.embedded.ports import LOOPBACK, listening
+
+CONNECTIONS: Final = 8
+COMPOSED_KAFKA: Final = 29092
+"""Where docker compose publishes its broker; the embedded one has Kafka's usual port."""
+
+
+@asynccontextmanager
+async def service_clients(configuration: Configuration, *, headers: Mapping[str, str], timeout: float) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
+    """A client per service, each with the service's address; `timeout` is in seconds. They share what is dear to make, the TLS settings."""
+    tls = httpx.create_ssl_context()
+    limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+    async with AsyncExitStack() as clients:
+        yield {
+            name: await clients.enter_async_context(
+                httpx.AsyncClient(base_url=configuration.url(name), headers=headers, limits=limits, timeout=timeout, verify=tls)
+            )
+            for name in SERVICES
+        }
+
+
+def kafka_servers_of(configuration: Configuration) -> str:
+    """The configured broker; where none is configured, the embedded one, or else docker compose's if that is there instead."""
+    if configuration.given_kafka_servers is None and not listening(configuration.kafka_port) and listening(COMPOSED_KAFKA):
+        return f"{LOOPBACK}:{COMPOSED_KAFKA}"
+    return configuration.kafka_servers
