@@ -1,13 +1,16 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 from httpx import ASGITransport, AsyncClient
 
 from klaster_events import bootstrap
 from klaster_events.app import create_app
+from klaster_events.application.ports import EventsWork
 from klaster_events.settings import EventsSettings
-from klaster_events.testing import NOON, Commands
+from klaster_events.testing import FLOW, NOON, OFFICE, Commands
 from klaster_shared.db.migrating import migrate
+from klaster_shared.origin import Origin
 from klaster_shared.testing.fakes import FixedClock
 
 
@@ -28,6 +31,12 @@ async def parts(migrated_url: str, clock: FixedClock) -> AsyncIterator[bootstrap
     made = bootstrap.build(EventsSettings.load(database_url=migrated_url), clock=clock)
     yield made
     await made.database.dispose()
+
+
+@pytest.fixture
+def new_work(parts: bootstrap.Parts) -> Callable[[], AbstractAsyncContextManager[EventsWork]]:
+    """Opens a transaction, which commits when its block ends."""
+    return lambda: parts.transactions.begin(Origin(actor=OFFICE, correlation_id=FLOW, causation_id="test"))
 
 
 @pytest.fixture

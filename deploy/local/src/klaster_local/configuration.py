@@ -66,6 +66,10 @@ class Configuration(BaseModel):
         except ValidationError as error:
             raise WrongUsage(" ".join(cls._sentence(str(problem["loc"][0])) for problem in error.errors(include_input=False))) from None
 
+    def embedded(self) -> Self:
+        """The same, with the addresses of the stack that runs here, whatever others are configured."""
+        return self.model_copy(update={**{f"{name}_url": None for name in SERVICES}, "given_kafka_servers": None})
+
     @classmethod
     def variable(cls, field: str) -> str:
         """The environment variable of a field."""

@@ -15,14 +15,16 @@ COMPOSED_KAFKA: Final = 29092
 
 
 @asynccontextmanager
-async def service_clients(configuration: Configuration, *, headers: Mapping[str, str], timeout: float) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
-    """A client per service, each with the service's address; `timeout` is in seconds. They share what is dear to make, the TLS settings."""
+async def service_clients(
+    configuration: Configuration, *, headers: Mapping[str, str], answer_within: float
+) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
+    """A client per service, each with the service's address; `answer_within` is in seconds. They share what is dear to make, the TLS settings."""
     tls = httpx.create_ssl_context()
     limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
     async with AsyncExitStack() as clients:
         yield {
             name: await clients.enter_async_context(
-                httpx.AsyncClient(base_url=configuration.url(name), headers=headers, limits=limits, timeout=timeout, verify=tls)
+                httpx.AsyncClient(base_url=configuration.url(name), headers=headers, limits=limits, timeout=answer_within, verify=tls)
             )
             for name in SERVICES
         }

@@ -89,7 +89,7 @@ async def endpoints(configuration: Configuration) -> AsyncIterator[dict[str, End
     """All services by name."""
     token = configuration.admin_token
     headers = {"X-Klaster-Actor": ACTOR} | ({} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"})
-    async with service_clients(configuration, headers=headers, timeout=ANSWER_SECONDS) as clients:
+    async with service_clients(configuration, headers=headers, answer_within=ANSWER_SECONDS) as clients:
         yield {name: Endpoint(name, client) for name, client in clients.items()}
 
 

@@ -60,17 +60,26 @@ class Stack:
             time.sleep(POLL_SECONDS)
 
     def follow(self, show: Callable[[StackRecord], None]) -> StackRecord:
-        """Calls `show` with every state of the record until all parts run. Raises CommandFailed when the start is given up."""
+        """Calls `show` with every state of the record until all parts run.
+
+        Raises CommandFailed when the start is given up, or when a part of a stack that was up does not come back.
+        """
+        patience = time.monotonic() + RESTART_SECONDS
         while True:
             alive = self.is_running
             record = self.record()
             if record is not None:
                 show(record)
-                if record.state is StackState.RUNNING and all(part.state is PartState.RUNNING for part in record.parts):
+                missing = [part.name for part in record.parts if part.state is not PartState.RUNNING]
+                if record.state is StackState.RUNNING and not missing:
                     return record
                 if record.state in {StackState.FAILED, StackState.STOPPING}:
                     first, _, rest = (record.failure or "The stack is being stopped.").partition("\n")
                     raise CommandFailed(first, rest)
+                if record.state is StackState.STARTING:  # which may take minutes, the first time
+                    patience = time.monotonic() + RESTART_SECONDS
+                elif time.monotonic() > patience:
+                    raise CommandFailed(f"{' and '.join(missing)} did not come back within {RESTART_SECONDS:g} s; `klaster status` says more.")
             if not alive:
                 raise CommandFailed("The supervisor has ended; its log ends with:", _tail(self._log))
             time.sleep(POLL_SECONDS)

@@ -12,6 +12,7 @@ from typing import Any
 
 from klaster_budget.domain.commitment import Commitment
 from klaster_budget.domain.documents import Document, document
+from klaster_budget.domain.errors import UnknownGrant
 from klaster_budget.domain.expenditure import Claim, Expenditure
 from klaster_budget.domain.grant import Grant
 from klaster_budget.domain.ids import ApprovalId, EventId, GrantCode, GrantId, LineId, OrganisationId, RateId
@@ -21,7 +22,7 @@ from klaster_budget.domain.rates import Quotation, Rate
 from klaster_budget.domain.requests import CommitmentRequest, LineAmount, Title
 from klaster_shared.clock import Instant
 from klaster_shared.contracts.envelope import Envelope
-from klaster_shared.errors import NotFound
+from klaster_shared.errors import StaleVersion
 from klaster_shared.ids import new_id
 from klaster_shared.money import Money
 from klaster_shared.origin import LOCAL_ACTOR
@@ -196,8 +197,9 @@ class _Grants(_Repository):
 
 
 class _Ledgers(_Repository):
-    async def lock(self, grant: GrantId | GrantCode) -> None:
+    async def lock(self, grant: GrantId | GrantCode) -> bool:
         """One at a time is all there is in memory."""
+        return any(grant in {known.id, known.code} for known in self.stored.grants.values())
 
     async def find(self, grant: GrantId | GrantCode, lines: Iterable[str]) -> Ledger | None:
         for known in self.stored.grants.values():
@@ -209,7 +211,7 @@ class _Ledgers(_Repository):
     async def get(self, grant: GrantId | GrantCode, lines: Iterable[str]) -> Ledger:
         ledger = await self.find(grant, lines)
         if ledger is None:
-            raise NotFound("grant", grant)
+            raise UnknownGrant(grant)
         return ledger
 
     async def save(self, ledger: Ledger) -> None:
@@ -232,6 +234,9 @@ class _Commitments(_Repository):
         return deepcopy(sorted(found, key=lambda commitment: commitment.id))
 
     async def save(self, commitment: Commitment) -> None:
+        stored = self.stored.commitments.get((commitment.event, commitment.approval))
+        if commitment.version != (stored.version if stored else 0):
+            raise StaleVersion("commitment", commitment.id, expected=commitment.version)
         self.stored.commitments[commitment.event, commitment.approval] = self.work.keep(commitment)
 
 

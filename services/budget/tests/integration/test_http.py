@@ -280,5 +280,5 @@ async def test_an_expenditure_of_an_unknown_grant_or_line_is_not_found(client: A
     unknown_grant = await client.post("/v1/expenditures", json=invoice(str(new_id()), pln("1.00")))
     unknown_line = await client.post("/v1/expenditures", json=invoice(grant, pln("1.00"), line_code="BOATS"))
 
-    assert (unknown_grant.status_code, slug(unknown_grant)) == (404, "not-found")
+    assert (unknown_grant.status_code, slug(unknown_grant)) == (404, "unknown-grant")
     assert (unknown_line.status_code, slug(unknown_line)) == (404, "unknown-line")

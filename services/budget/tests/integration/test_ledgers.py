@@ -20,8 +20,9 @@ from klaster_budget.domain.commitment import Commitment, CommitmentStatus
 from klaster_budget.domain.errors import DocumentAlreadyDeclared, LineExceeded
 from klaster_budget.domain.expenditure import Expenditure
 from klaster_budget.domain.grant import Grant
-from klaster_budget.domain.ids import EventId
+from klaster_budget.domain.ids import EventId, GrantCode, GrantId
 from klaster_budget.domain.ledger import LineBalance
+from klaster_budget.domain.refusals import Refusal, RefusalReason
 from klaster_budget.domain.requests import CommitmentRequest
 from klaster_budget.testing import a_claim, a_document, a_grant, a_request, costs, pln
 from klaster_shared.ids import new_id
@@ -70,7 +71,7 @@ async def test_of_fifty_who_reserve_at_once_a_line_for_ten_serves_ten(parts: Par
 
 
 async def test_lines_in_any_order_never_deadlock(parts: Parts, new_work: NewWork) -> None:
-    grant = await stored(new_work, a_grant(**dict.fromkeys("abcdef", "100")))
+    grant = await stored(new_work, a_grant(a="100", b="100", c="100", d="100", e="100", f="100"))
     order = Random(8)
 
     def request() -> CommitmentRequest:
@@ -90,7 +91,6 @@ async def test_transactions_that_take_one_line_after_another_never_deadlock(new_
         async with new_work() as work:
             for line in lines:
                 await reserve_commitment(a_request(*costs(**{line: "1"}), grant=grant.id), work)
-                await asyncio.sleep(0)
 
     await asyncio.gather(*(chunk(*lines) for lines in [("a", "b"), ("b", "a")] * 20))
 
@@ -167,3 +167,21 @@ async def test_a_balance_that_parted_from_its_commitments_is_found(parts: Parts,
     async with parts.database.connect() as connection:
         await connection.execute("UPDATE budget_line SET committed = 1 WHERE code = 'travel'")
         assert await contradicting_lines(connection) == 1
+
+
+async def test_a_grant_that_appears_between_locking_and_reading_is_still_unknown(new_work: NewWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lines are not locked: a balance read now could be written over somebody else's."""
+    grant = a_grant(travel="100")
+    async with new_work() as work:
+        lock = work.ledgers.lock
+
+        async def lock_before_it_appears(key: GrantId | GrantCode) -> bool:
+            locked = await lock(key)
+            await stored(new_work, grant)
+            return locked
+
+        monkeypatch.setattr(work.ledgers, "lock", lock_before_it_appears)
+        answer = await reserve_commitment(a_request(*costs(travel="100"), grant=grant.id), work)
+
+    assert answer is not None
+    assert answer.refusal == Refusal(reason=RefusalReason.UNKNOWN_GRANT)

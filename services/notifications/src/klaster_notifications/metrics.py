@@ -44,7 +44,9 @@ class NotificationsMetrics:
             "klaster_notifications_send_seconds", "Duration of one mail's dialogue with the mail server.", buckets=_SEND_SECONDS, registry=registry
         )
         self.mail_server_up = Gauge(
-            "klaster_notifications_mail_server_up", "1 while the mail server takes mail from this process, 0 since it last refused.", registry=registry
+            "klaster_notifications_mail_server_up",
+            "1 while the mail server takes mail from this process, 0 since it last refused.",
+            registry=registry,
         )
         self.mail_server_up.set(1)
 

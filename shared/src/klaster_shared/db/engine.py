@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from klaster_shared.errors import Unavailable
@@ -19,6 +20,7 @@ type Connection = Any
 """An asyncpg connection (asyncpg ships no types)."""
 
 CONNECT_SECONDS = 5.0
+POOL_SECONDS = 10
 STATEMENT_SECONDS = 60.0
 _SESSION = {"idle_in_transaction_session_timeout": "60000", "lock_timeout": "10000"}
 
@@ -27,6 +29,12 @@ class DatabaseAway(Unavailable):
     """The service's own database does not answer. Nothing was written; repeat with the same Idempotency-Key."""
 
     slug = "database-away"
+
+
+class TooBusy(Unavailable):
+    """Every connection to the database is in use. Nothing was written; repeat with the same Idempotency-Key."""
+
+    slug = "too-busy"
 
 
 class Database:
@@ -38,7 +46,7 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=10,
+            pool_timeout=POOL_SECONDS,
             pool_reset_on_return=None,  # a unit of work always ends its transaction itself
             connect_args={
                 "timeout": CONNECT_SECONDS,
@@ -54,7 +62,8 @@ class Database:
         """Lends a live driver connection.
 
         Raises:
-            DatabaseAway: no connection could be had.
+            DatabaseAway: the database does not answer.
+            TooBusy: no connection became free in time.
         """
         fairy = await self._live()
         connection = fairy.driver_connection
@@ -69,6 +78,8 @@ class Database:
         while True:
             try:
                 fairy = await self._engine.raw_connection()
+            except PoolTimeout as error:
+                raise TooBusy(f"All connections of {self._name} to its database were in use for {POOL_SECONDS} s.") from error
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 raise DatabaseAway(f"The database of {self._name} does not answer: {type(error).__name__}.") from error
             connection = fairy.driver_connection

@@ -19,7 +19,7 @@ from klaster_shared.settings import LogFormat, LogLevel
 FLOODING: Final = ("aiokafka", "kafka", "faststream")
 """Loggers that repeat themselves 40 to 3000 times a second while a broker or a topic is away."""
 
-_QUIET: Final = ("uvicorn", "uvicorn.error", "uvicorn.asgi", "asyncio", "alembic", "sqlalchemy")
+_QUIET: Final = (*FLOODING, "uvicorn", "uvicorn.error", "uvicorn.asgi", "asyncio", "alembic", "sqlalchemy")
 
 
 class RateLimit(logging.Filter):

@@ -102,6 +102,7 @@ class Unauthenticated(Misread):
     slug = "unauthenticated"
     kind = Kind.FORBIDDEN
     status = 401
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}  # RFC 9110 section 11.6.1 asks for it
 
     def __init__(self) -> None:
         super().__init__("Send Authorization: Bearer with the operator's token.")

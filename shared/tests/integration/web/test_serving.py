@@ -151,8 +151,12 @@ NOBODY = "postgresql://nobody:hunter2@127.0.0.1:1/nowhere"
 def test_a_service_serves_until_it_is_told_to_stop(start: Start, run: Run, url: str) -> None:
     assert run("migrate", EXAMPLE_DATABASE_URL=url).returncode == 0
     service = start(EXAMPLE_DATABASE_URL=url)
-    answer = wait_until(lambda: ready if (ready := service.get("/readyz")).is_success and ready.json()["components"][0]["ok"] else None, within=30)
-    assert answer.json() == {"status": "ready", "reason": "the database answers and is migrated", "components": [{"component": "part", "ok": True}]}
+    wait_until(lambda: service.said("ready"), within=30, what="the component to start")
+    assert service.get("/readyz").json() == {
+        "status": "ready",
+        "reason": "the database answers and is migrated",
+        "components": [{"component": "part", "ok": True}],
+    }
     assert service.stop() == 0
     assert [line["event"] for line in service.lines()] == ["serving", "ready", "stopped"]
 

@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -212,7 +211,3 @@ async def test_errors_are_documented_as_problems_and_nothing_else(connect: Conne
     document = (await connect(things.router).get("/openapi.json")).json()
     assert document["components"]["schemas"].keys() >= {"Problem", "ThingIn"}
     assert "HTTPValidationError" not in document["components"]["schemas"]
-
-
-def test_the_fake_work_is_what_the_route_receives() -> None:
-    assert unit_of_work(SimpleNamespace(state=SimpleNamespace(work="work"))) == "work"  # type: ignore[arg-type]  # only `state` is read

@@ -47,7 +47,7 @@ async def test_with_a_token_set_whoever_bears_it_is_let_in_from_anywhere(connect
 
 async def test_with_a_token_set_this_machine_needs_it_too(connect: Connect) -> None:
     answer = await connect(admin_token=TOKEN).get("/admin/outbox")
-    assert (answer.status_code, answer.json()["type"]) == (401, "/problems/unauthenticated")
+    assert (answer.status_code, answer.json()["type"], answer.headers["WWW-Authenticate"]) == (401, "/problems/unauthenticated", "Bearer")
 
 
 @pytest.mark.parametrize("given", ["Bearer wrong", f"Bearer {TOKEN}x", "Bearer żółw"])

@@ -125,7 +125,7 @@ class Doors:
     @asynccontextmanager
     async def open(cls, configuration: Configuration) -> AsyncIterator[Self]:
         turn = asyncio.Semaphore(AT_ONCE)
-        async with service_clients(configuration, headers={"X-Klaster-Actor": ACTOR}, timeout=ANSWER_SECONDS) as clients:
+        async with service_clients(configuration, headers={"X-Klaster-Actor": ACTOR}, answer_within=ANSWER_SECONDS) as clients:
             yield cls({name: Door(name, client, turn) for name, client in clients.items()})
 
 

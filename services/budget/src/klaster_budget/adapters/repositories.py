@@ -26,6 +26,7 @@ from klaster_budget.adapters.rows import (
 from klaster_budget.adapters.tables import COMMITMENT, COMMITMENT_LINE, EXPENDITURE, GRANT, LINE, RATE
 from klaster_budget.domain.commitment import Commitment
 from klaster_budget.domain.documents import Document
+from klaster_budget.domain.errors import UnknownGrant
 from klaster_budget.domain.expenditure import Expenditure
 from klaster_budget.domain.facts import CommitmentWasConsumed, CommitmentWasReleased
 from klaster_budget.domain.grant import Grant
@@ -35,7 +36,6 @@ from klaster_budget.domain.rates import Rate
 from klaster_shared.db.aggregate_store import AggregateStore
 from klaster_shared.db.statements import Row, Statement, insert_of, insert_rows, rows_of, versioned_update
 from klaster_shared.db.unit_of_work import UnitOfWork
-from klaster_shared.errors import NotFound
 
 
 def _versioned(table: Table, *changing: str) -> Update:
@@ -101,7 +101,7 @@ def _lock(grant: ColumnElement[bool]) -> Statement:
 
 
 def _balances(grant: ColumnElement[bool]) -> Statement:
-    """One row per existing line, or one without a line, or none when there is no such grant."""
+    """One row for every line that exists, or one without a line."""
     asked = LINE.c.code == func.any(bindparam("lines", type_=ARRAY(Text)))
     return Statement(
         select(
@@ -132,20 +132,20 @@ class Ledgers:
     def __init__(self, work: UnitOfWork) -> None:
         self._work = work
 
-    async def lock(self, grant: GrantId | GrantCode) -> None:
-        await (_LOCK_BY_ID if isinstance(grant, UUID) else _LOCK_BY_CODE).execute(self._work.connection, grant=grant)
+    async def lock(self, grant: GrantId | GrantCode) -> bool:
+        return await (_LOCK_BY_ID if isinstance(grant, UUID) else _LOCK_BY_CODE).execute(self._work.connection, grant=grant) > 0
 
     async def find(self, grant: GrantId | GrantCode, lines: Iterable[str]) -> Ledger | None:
+        if not await self.lock(grant):
+            return None  # also when it was registered a moment later: its lines are not locked
         statement = _BALANCES_BY_ID if isinstance(grant, UUID) else _BALANCES_BY_CODE
         rows = await statement.fetch(self._work.connection, grant=grant, lines=list(lines))
-        if not rows:
-            return None
         return Ledger(terms_of(rows[0]), [balance_of(row) for row in rows if row["id"] is not None])
 
     async def get(self, grant: GrantId | GrantCode, lines: Iterable[str]) -> Ledger:
         ledger = await self.find(grant, lines)
         if ledger is None:
-            raise NotFound("grant", grant)
+            raise UnknownGrant(grant)
         return ledger
 
     async def save(self, ledger: Ledger) -> None:

@@ -24,14 +24,13 @@ async def declare_expenditure(command: DeclareExpenditure, work: BudgetWork) -> 
     """Consumes the event's commitments and takes the rest from the line.
 
     Raises:
-        NotFound: no such grant, or no such line in it.
+        UnknownGrant, UnknownLine: it may be entered later.
         DocumentAlreadyDeclared: the line has this document, with the same content or with another.
         OutsideGrantPeriod, LineExceeded: the grant cannot bear it.
         RateMissing: the amount cannot be converted yet.
         Invalid: it can never be converted, or a rate is given for the grant's own currency.
     """
     claim = command.claim
-    await work.ledgers.lock(command.grant)
     ledger = await work.ledgers.get(command.grant, [claim.line_code])
     before = await work.expenditures.of_document(claim.document, ledger[claim.line_code].id)
     if before is not None:

@@ -26,14 +26,14 @@ class Grants(Protocol):
 
 
 class Ledgers(Protocol):
-    async def lock(self, grant: GrantId | GrantCode) -> None:
-        """Locks all the grant's lines until the transaction ends, and reads nothing. An unknown grant has none."""
+    async def lock(self, grant: GrantId | GrantCode) -> bool:
+        """Locks all the grant's lines until the transaction ends, and reads nothing. Whether there is such a grant."""
 
     async def find(self, grant: GrantId | GrantCode, lines: Iterable[str]) -> Ledger | None:
-        """The balances of those of the lines that exist, as they are now; None when there is no such grant. Lock first."""
+        """Locks, then reads the balances of those of `lines` that exist; None when there is no such grant."""
 
     async def get(self, grant: GrantId | GrantCode, lines: Iterable[str]) -> Ledger:
-        """The same. Raises NotFound."""
+        """The same. Raises UnknownGrant."""
 
     async def save(self, ledger: Ledger) -> None: ...
 

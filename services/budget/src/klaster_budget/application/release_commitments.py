@@ -19,7 +19,6 @@ async def release_commitments(command: ReleaseCommitments, work: BudgetWork) -> 
     """Those that had something open."""
     released = []
     for grant, lines in (await work.commitments.open_lines(command.event)).items():
-        await work.ledgers.lock(grant)
         ledger = await work.ledgers.get(grant, lines)
         for commitment in await work.commitments.open_of(command.event, grant):
             if command.approval in {None, commitment.approval}:

@@ -9,10 +9,9 @@ from klaster_shared.ids import new_id
 
 async def reserve_commitment(request: CommitmentRequest, work: BudgetWork) -> Commitment | None:
     """The answer, a reservation or a refusal; None when this approval has been answered before."""
-    await work.ledgers.lock(request.grant)
+    ledger = await work.ledgers.find(request.grant, (cost.line_code for cost in request.costs))
     if await work.commitments.answered(request.event, request.approval):
         return None
-    ledger = await work.ledgers.find(request.grant, (cost.line_code for cost in request.costs))
     commitment = Commitment.answering(CommitmentId(new_id()), request, ledger, at=work.now)
     await work.commitments.save(commitment)
     if ledger is not None:

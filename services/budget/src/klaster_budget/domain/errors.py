@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from klaster_budget.domain.ids import ExpenditureId, GrantCode
+from klaster_budget.domain.ids import ExpenditureId, GrantCode, GrantId
 from klaster_shared.errors import NotFound, Refused
 from klaster_shared.money import Money
 
@@ -18,6 +18,15 @@ class GrantCodeTaken(Refused):
 
     def __init__(self, code: GrantCode) -> None:
         super().__init__(f"There is a grant {code} already.", code=code)
+
+
+class UnknownGrant(NotFound):
+    """There is no grant with this id or code. `GET /v1/grants` lists them."""
+
+    slug = "unknown-grant"
+
+    def __init__(self, grant: GrantId | GrantCode) -> None:
+        super().__init__("grant", grant)
 
 
 class UnknownLine(NotFound):

@@ -1,4 +1,4 @@
-"""The office consents, and budget is asked for the costs: the beginning of the approval saga (docs/architecture/approval.md)."""
+"""The office consents, and budget is asked for the costs: the beginning of the approval saga (README, "Rules")."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -24,9 +24,7 @@ _LOCK_CLASS: Final = 0x6B6C_6175
 _HOLD = Statement(select(func.pg_advisory_xact_lock(bindparam("kind", type_=Integer), bindparam("organisation", type_=Integer))))
 _KEEP_CONTACT = Statement(insert(CONTACT).values({c.name: bindparam(c.name, type_=c.type) for c in CONTACT.columns}).on_conflict_do_nothing())
 _KEEP_CAUSE = Statement(insert(CAUSE).values({c.name: bindparam(c.name, type_=c.type) for c in CAUSE.columns}).on_conflict_do_nothing())
-_CONTACTS = Statement(
-    select(CONTACT).where(CONTACT.c.organisation_id == bindparam("organisation")).order_by(CONTACT.c.recorded_at, CONTACT.c.id)
-)
+_CONTACTS = Statement(select(CONTACT).where(CONTACT.c.organisation_id == bindparam("organisation")).order_by(CONTACT.c.recorded_at, CONTACT.c.id))
 _CAUSES = Statement(select(CAUSE).where(CAUSE.c.organisation_id == bindparam("organisation")).order_by(CAUSE.c.recorded_at, CAUSE.c.id))
 
 

@@ -22,7 +22,7 @@ def _is_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     return or_(given.is_(None), column == given)
 
 
-_TRACKED = select(DELIVERY, *[column for column in DISPATCH.columns]).outerjoin(DISPATCH, DISPATCH.c.delivery_id == DELIVERY.c.id)
+_TRACKED = select(DELIVERY, *DISPATCH.columns).outerjoin(DISPATCH, DISPATCH.c.delivery_id == DELIVERY.c.id)
 _DELIVERY = Statement(_TRACKED.where(DELIVERY.c.id == bindparam("key")))
 _after = bindparam("after", type_=Uuid)
 _DELIVERIES = Statement(
@@ -50,9 +50,7 @@ class StoredRecord:
         return _tracked(row)
 
     async def deliveries(self, asked: DeliveriesAsked, *, after: UUID | None, rows: int) -> Sequence[TrackedDelivery]:
-        found = await _DELIVERIES.fetch(
-            self._connection, recipient=asked.recipient, status=asked.status, cause=asked.cause, after=after, rows=rows
-        )
+        found = await _DELIVERIES.fetch(self._connection, recipient=asked.recipient, status=asked.status, cause=asked.cause, after=after, rows=rows)
         return [_tracked(row) for row in found]
 
 

@@ -19,9 +19,7 @@ from klaster_shared.db.statements import Statement, insert_of, versioned_update
 from klaster_shared.db.unit_of_work import UnitOfWork
 from klaster_shared.errors import NotFound
 
-_ADD_DELIVERY = Statement(
-    insert(DELIVERY).values({c.name: bindparam(c.name, type_=c.type) for c in DELIVERY.columns}).on_conflict_do_nothing()
-)
+_ADD_DELIVERY = Statement(insert(DELIVERY).values({c.name: bindparam(c.name, type_=c.type) for c in DELIVERY.columns}).on_conflict_do_nothing())
 _ADD_LETTER = Statement(insert_of(LETTER))
 _ADD_DISPATCH = Statement(insert_of(DISPATCH))
 _DELIVERY = Statement(select(DELIVERY).where(DELIVERY.c.id == bindparam("key")))

@@ -48,7 +48,7 @@ CAUSE = Table(
     "cause",
     metadata,
     Column("id", Uuid, primary_key=True, comment="the ce_id of the message"),
-    Column("organisation_id", Uuid, nullable=False, comment="whose contacts it concerns"),
+    Column("organisation_id", Uuid, primary_key=True, comment="whose contacts it concerns"),
     Column("type", Text, nullable=False, comment="the ce_type"),
     Column("happened_at", DateTime(timezone=True), nullable=False),
     Column("recorded_at", DateTime(timezone=True), nullable=False, comment="by the service that sent it"),

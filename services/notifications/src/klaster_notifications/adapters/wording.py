@@ -19,6 +19,7 @@ from klaster_notifications.domain.recipients import Locale
 _CLDR: Final = {Locale.PL: "pl_PL", Locale.EN: "en_GB"}
 _MONEY: Final = {Locale.PL: None, Locale.EN: "¤¤\N{NO-BREAK SPACE}#,##0.00"}
 """CLDR's own English pattern has no space between a currency's code and the amount."""
+_TO: Final = "\N{EN DASH}"
 _BREAKS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
@@ -37,7 +38,7 @@ class Wording:
         zone = zone_of(event["time_zone"])
         starts, ends = (datetime.fromisoformat(event[name]).astimezone(zone) for name in ("starts_at", "ends_at"))
         last = self._time(ends) if starts.date() == ends.date() else f"{self._weekday(ends)}, {self._time(ends)}"
-        return f"{self._weekday(starts)}, {self._time(starts)} – {last} ({self._zone(starts)})"
+        return f"{self._weekday(starts)}, {self._time(starts)} {_TO} {last} ({self._zone(starts)})"
 
     def day(self, text: str) -> str:
         """A calendar day given as `YYYY-MM-DD`, without its weekday."""
@@ -48,7 +49,7 @@ class Wording:
         return format_currency(Decimal(value["amount"]), value["currency"], self._money, locale=self._locale)
 
     def counted(self, number: int, **forms: str) -> str:
-        """The number with the noun that belongs to it: `3 | counted(one="osoba", few="osoby", many="osób")`, by CLDR plural category.
+        """The number with the form of the noun that belongs to it, as in "3 osoby"; `forms` are by CLDR's plural categories.
 
         Raises KeyError when a form that the language needs is missing.
         """

@@ -20,9 +20,7 @@ CONSUMES = (
 
 def build_consumers() -> tuple[Consumer, ...]:
     return (
-        Consumer(
-            name="notifications.partners", topics=(topics.PARTNERS_ORGANISATION, topics.PARTNERS_MEMBERSHIP), handlers=partners.HANDLERS
-        ),
+        Consumer(name="notifications.partners", topics=(topics.PARTNERS_ORGANISATION, topics.PARTNERS_MEMBERSHIP), handlers=partners.HANDLERS),
         Consumer(name="notifications.events", topics=(topics.EVENTS_REGISTRATION,), handlers=events.HANDLERS),
         Consumer(name="notifications.budget", topics=(topics.BUDGET_COMMITMENT,), handlers=budget.HANDLERS),
     )

@@ -2,13 +2,12 @@
 
 from klaster_notifications.application.tell_contacts import TellContacts, tell_contacts
 from klaster_notifications.consumers.causes import HeardWork, cause_of
-from klaster_notifications.domain.ids import OrganisationId
 from klaster_shared.consuming.handling import handlers
 from klaster_shared.contracts.budget import CommitmentRefused
 
 
 async def tell_of_refusal(message: CommitmentRefused, work: HeardWork) -> None:
-    await tell_contacts(TellContacts(cause=cause_of(message, work.incoming), organisation=OrganisationId(message.host_organisation_id)), work)
+    await tell_contacts(TellContacts(cause=cause_of(message, work.incoming)), work)
 
 
 HANDLERS = handlers(CommitmentRefused=tell_of_refusal)

@@ -28,7 +28,7 @@ async def keep_new_contact(message: ContactAdded, work: HeardWork) -> None:
 
 
 async def tell_of_upgrade(message: MembershipUpgraded, work: HeardWork) -> None:
-    await tell_contacts(TellContacts(cause=cause_of(message, work.incoming), organisation=OrganisationId(message.organisation_id)), work)
+    await tell_contacts(TellContacts(cause=cause_of(message, work.incoming)), work)
 
 
 HANDLERS = handlers(ContactAdded=keep_new_contact, MembershipUpgraded=tell_of_upgrade)

@@ -64,7 +64,7 @@ class Dispatch:
 
 def pause_after(attempts: int) -> timedelta:
     """1 s, 2 s, 4 s … at most a quarter of an hour: greylisting passes in minutes, an outage may last for hours."""
-    return min(FIRST_PAUSE * 2 ** min(attempts - 1, _DOUBLINGS), LONGEST_PAUSE)
+    return min(FIRST_PAUSE * (1 << min(attempts - 1, _DOUBLINGS)), LONGEST_PAUSE)
 
 
 def _final(verdict: Verdict) -> Verdict:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
+from uuid import UUID
+
+from klaster_notifications.domain.ids import OrganisationId
 
 EVENT_MANAGER: Final = "event_manager"
 """The role of contacts who look after an organisation's events."""
@@ -34,6 +37,9 @@ class ContactsOf:
 
     organisation: str
     role: str | None = None
+
+    def organisation_in(self, particulars: Mapping[str, Any]) -> OrganisationId:
+        return OrganisationId(UUID(particulars[self.organisation]))
 
     def includes(self, roles: tuple[str, ...]) -> bool:
         return self.role is None or self.role in roles

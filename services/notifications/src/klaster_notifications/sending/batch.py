@@ -35,6 +35,10 @@ _SETTLE_PAUSES: Final = (0.1, 1.0)
 log = structlog.get_logger(__name__)
 
 
+class ResultNotKept(Exception):
+    """A mail was offered and its result is lost. Whoever cannot keep results must not send: the next lease would send it again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """Mails that are ours until `until`, on this process's monotonic clock."""
@@ -68,7 +72,7 @@ class Batch:
 
         Raises:
             MailServerAway: the server takes no mail from us; what was not sent has been given back.
-            Exception: a result could not be written down for a reason that does not pass by itself. Whoever cannot keep results must not send.
+            ResultNotKept: what became of a mail could not be written down, for a reason that does not pass by itself.
         """
         try:
             while self._may_go_on():
@@ -110,7 +114,7 @@ class Batch:
                     status = await settle_delivery(command, work)
             except Exception as error:
                 if not is_transient(error):
-                    raise
+                    raise ResultNotKept from error
                 log.warning("a mail's result waits to be written down", delivery=str(mail.delivery), **described(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, longest)

@@ -20,8 +20,7 @@ from klaster_notifications.application.ports import MailServer, MailServerAway
 from klaster_notifications.domain.dispatch import LEASE
 from klaster_notifications.domain.ids import ClaimId
 from klaster_notifications.metrics import NotificationsMetrics
-from klaster_notifications.sending.batch import ACTOR, Batch, Claim
-from klaster_shared.db.failures import is_transient
+from klaster_notifications.sending.batch import ACTOR, DEFECT, Batch, Claim, ResultNotKept
 from klaster_shared.db.unit_of_work import Transactions
 from klaster_shared.ids import new_id
 from klaster_shared.observability.failures import described
@@ -60,6 +59,7 @@ class Sender:
         self._task: asyncio.Task[None] | None = None
         self._batches: set[asyncio.Task[None]] = set()
         self._away: str | None = None
+        self._blind: str | None = None
         self._pause_seconds = _AWAY_PAUSES[0]
         self._halted = False
 
@@ -83,18 +83,20 @@ class Sender:
         self._task = None
 
     def report(self) -> dict[str, Any]:
-        trouble = "a result could not be kept; restart when the cause is mended" if self._halted else self._away
+        trouble = "a result could not be kept; restart when the cause is mended" if self._halted else self._away or self._blind
         return {"component": self.name, "ok": trouble is None, "batches": len(self._batches), "trouble": trouble}
 
     async def _run(self) -> None:
         while not self._stopping.is_set() and not self._halted:
             try:
                 await self._send_what_is_due()
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                log.warning("the sender cannot read its queue; it tries again", **described(error))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the queue must go on being looked at
+                if self._blind != type(error).__name__:
+                    log.warning("the sender cannot read its queue; it tries again every second", **described(error))
+                self._blind = type(error).__name__
                 await self._pause(POLL_SECONDS)
+            else:
+                self._blind = None
 
     async def _send_what_is_due(self) -> None:
         """One claim. While the server is away a single mail finds out whether it is back."""
@@ -120,9 +122,7 @@ class Sender:
         return Claim(id=claim, mails=mails, until=until)
 
     def _begin(self, claim: Claim) -> None:
-        batch = Batch(
-            claim, self._server, self._transactions, self._metrics, most_attempts=self._most_attempts, stopping=self._stopping
-        )
+        batch = Batch(claim, self._server, self._transactions, self._metrics, most_attempts=self._most_attempts, stopping=self._stopping)
         task = asyncio.create_task(self._finish(batch), name="mails")
         self._batches.add(task)
         task.add_done_callback(self._batches.discard)
@@ -132,9 +132,11 @@ class Sender:
             await batch.run()
         except MailServerAway as away:
             self._is_away(away)
-        except Exception as error:
-            if not is_transient(error):
-                self._halt(error)
+        except ResultNotKept as error:
+            self._halt(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the claim runs out, and until then there is a pause
+            log.error("a batch of mails ended early", **described(error))
+            self._is_away(MailServerAway(DEFECT))
         else:
             self._is_back()
 

@@ -1,0 +1,106 @@
+"""The alert conditions that matter on one machine, evaluated from what the services expose, so that nobody is blind without Prometheus.
+
+The one rule: a condition reads one service's samples and says what is wrong in a sentence with its numbers. The names are those of
+`deploy/prometheus/alerts.yml`; where a rule there waits some minutes before it fires, a look of ours says what is the case now.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from klaster_local.metrics import Samples
+
+OUTBOX_SECONDS: Final = 60.0
+LAG_SECONDS: Final = 60.0
+MAIL_SECONDS: Final = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """`concerns` is the consumer, the saga or another part of the service; empty when it is the service as a whole."""
+
+    name: str
+    service: str
+    concerns: str
+    text: str
+
+
+def alerts_of(service: str, samples: Samples) -> list[Alert]:
+    """What is wrong with one service."""
+    return [
+        Alert(name=name, service=service, concerns=concerns, text=text)
+        for name, condition in _CONDITIONS.items()
+        for concerns, text in condition(samples)
+    ]
+
+
+type Finding = tuple[str, str]
+
+
+def _outbox_old(samples: Samples) -> Iterator[Finding]:
+    age = samples.total("klaster_outbox_oldest_age_seconds")
+    if age > OUTBOX_SECONDS:
+        yield "", f"the oldest unpublished message is {age:.0f} s old, of {samples.total('klaster_outbox_pending'):.0f}"
+
+
+def _outbox_dead(samples: Samples) -> Iterator[Finding]:
+    dead = samples.total("klaster_outbox_dead")
+    if dead:
+        yield "", f"{dead:.0f} messages that the broker refuses for good; each holds up its key"
+
+
+def _no_leader(samples: Samples) -> Iterator[Finding]:
+    known = list(samples.of("klaster_outbox_relay_leader"))
+    if known and not any(sample.value for sample in known):
+        yield "", "no relay: nothing is published"
+
+
+def _behind(samples: Samples) -> Iterator[Finding]:
+    for sample in samples.of("klaster_consumer_lag_seconds"):
+        if sample.value > LAG_SECONDS:
+            consumer = sample.labels["consumer"]
+            messages = samples.total("klaster_consumer_lag_messages", consumer=consumer)
+            yield consumer, f"{messages:.0f} messages behind, the oldest {sample.value:.0f} s"
+
+
+def _parked(samples: Samples) -> Iterator[Finding]:
+    for sample in samples.of("klaster_parked_messages"):
+        if sample.value:
+            yield sample.labels["consumer"], f"{sample.value:.0f} messages parked: {sample.labels['reason']}"
+
+
+def _refused(samples: Samples) -> Iterator[Finding]:
+    for sample in samples.of("klaster_consumer_refused_partitions"):
+        if sample.value:
+            yield sample.labels["consumer"], f"{sample.value:.0f} partitions refused; `klaster positions reset` is the way out"
+
+
+def _overdue(samples: Samples) -> Iterator[Finding]:
+    for sample in samples.of("klaster_saga_overdue"):
+        if sample.value:
+            yield sample.labels["saga"], f"{sample.value:.0f} processes past their deadline"
+
+
+def _mail(samples: Samples) -> Iterator[Finding]:
+    age = samples.total("klaster_notifications_oldest_queued_age_seconds")
+    if age > MAIL_SECONDS:
+        yield "sender", f"the oldest mail has waited {age:.0f} s"
+
+
+def _books(samples: Samples) -> Iterator[Finding]:
+    lines = samples.total("klaster_budget_contradicting_lines")
+    if lines:
+        yield "books", f"{lines:.0f} budget lines contradict their commitments and documents"
+
+
+_CONDITIONS: Final[dict[str, Callable[[Samples], Iterator[Finding]]]] = {
+    "OutboxNotDraining": _outbox_old,
+    "OutboxDeadRows": _outbox_dead,
+    "OutboxWithoutRelay": _no_leader,
+    "ConsumerLagging": _behind,
+    "MessagesParked": _parked,
+    "ConsumerPartitionsRefused": _refused,
+    "SagaOverdue": _overdue,
+    "MailNotLeaving": _mail,
+    "BudgetContradiction": _books,
+}

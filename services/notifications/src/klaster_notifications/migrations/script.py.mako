@@ -1,0 +1,18 @@
+"""${message}
+
+Runs before the roll-out of the release that needs it: <why the running release goes on working beside it>.
+"""
+
+${imports if imports else ""}
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "pass"}
