@@ -25,7 +25,7 @@ _BACKLOG: Final = 2048
 _log = structlog.get_logger(__name__)
 
 
-class CannotStart(Exception):  # noqa: N818 - what the command line says before it exits with 1
+class CannotStart(Exception):
     """One sentence for the operator."""
 
 

@@ -27,7 +27,6 @@ from klaster_events.application.secure_financing import SecureFinancing, secure_
 from klaster_events.application.submit_event import SubmitEvent, submit_event
 from klaster_events.application.withdraw_registration import WithdrawRegistration, withdraw_registration
 from klaster_events.domain.approval import Approval, Ignored
-from klaster_events.domain.countries import country
 from klaster_events.domain.errors import AlreadyRegistered
 from klaster_events.domain.event import Event
 from klaster_events.domain.ids import ApprovalId, EventId, GrantId, OrganisationId, RegistrationId
@@ -39,6 +38,7 @@ from klaster_events.domain.schedule import Schedule
 from klaster_events.domain.seats import Seats
 from klaster_shared.aggregates import Aggregate
 from klaster_shared.clock import Instant
+from klaster_shared.countries import country
 from klaster_shared.db.unit_of_work import Transactions
 from klaster_shared.errors import NotFound, StaleVersion
 from klaster_shared.ids import new_id

@@ -8,7 +8,6 @@ from typing import Self
 from uuid import UUID
 
 from klaster_partners.domain.contacts import Contact, Locale, email_address
-from klaster_partners.domain.countries import country
 from klaster_partners.domain.facts import Parties
 from klaster_partners.domain.identifiers import Identifier
 from klaster_partners.domain.ids import ContactId, MembershipId, NetworkId, OrganisationId
@@ -19,6 +18,7 @@ from klaster_partners.domain.profiles import OrganisationKind, Profile
 from klaster_partners.domain.tiers import Tier, TierChange
 from klaster_shared.aggregates import Fact
 from klaster_shared.clock import Instant, day_in_warsaw
+from klaster_shared.countries import country
 from klaster_shared.errors import NotFound, StaleVersion
 from klaster_shared.ids import new_id
 

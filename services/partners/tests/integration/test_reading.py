@@ -9,7 +9,6 @@ from klaster_partners.adapters.reading import StoredDirectory
 from klaster_partners.application.ports import PartnersWork
 from klaster_partners.application.queries import MembershipsAsked, OrganisationsAsked
 from klaster_partners.bootstrap import Parts
-from klaster_partners.domain.countries import country
 from klaster_partners.domain.ids import OrganisationId
 from klaster_partners.domain.membership import Membership
 from klaster_partners.domain.organisation import Organisation
@@ -17,6 +16,7 @@ from klaster_partners.domain.profiles import Helix, OrganisationKind, Profile
 from klaster_partners.domain.tiers import Tier
 from klaster_partners.metrics import PartnersMetrics
 from klaster_partners.testing import NOON, OFFICE, a_membership, a_network, an_organisation, day
+from klaster_shared.countries import country
 from klaster_shared.ids import new_id
 from klaster_shared.observability.metrics import new_registry
 from klaster_shared.testing.fakes import FixedClock

@@ -37,6 +37,16 @@ class AggregateStore[A: Aggregate]:
         self._to_message = to_message
         self._updated = frozenset(update.names) - {"key", "expected_version", "version"}
 
+    def require_version(self, identifier: UUID, aggregate: A, expected: int | None) -> A:
+        """The aggregate, if nobody has changed it since a client read `expected`; None asks for any version.
+
+        Raises:
+            StaleVersion: it has another version.
+        """
+        if expected is not None and aggregate.version != expected:
+            raise StaleVersion(self._what, identifier, expected=expected, found=aggregate.version)
+        return aggregate
+
     async def save(self, work: UnitOfWork, identifier: UUID, aggregate: A) -> None:
         """Writes the row and keeps the facts' messages for the outbox; does nothing when nothing was recorded.
 

@@ -4,6 +4,7 @@ The one rule: a process counts as started only when it is ready **and** its rela
 (see `klaster_shared.embedded.supervision`), and all logs are kept together: a failure in one service usually shows in another.
 """
 
+import json
 import os
 import signal
 import sys
@@ -11,8 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
-
-import httpx
+from urllib.request import urlopen
 
 from klaster_shared.embedded.errors import ExitedEarly
 from klaster_shared.embedded.ports import LOOPBACK, free_port
@@ -104,18 +104,18 @@ class ServiceProcess:
             self.restart()
 
     def report(self) -> dict[str, Any]:
-        """What `/readyz` says; empty while nothing answers."""
+        """What `/readyz` says once it says 200; empty before."""
         try:
-            answer = httpx.get(f"{self.url}/readyz", timeout=ANSWER_SECONDS)
-        except httpx.TransportError:
+            with urlopen(f"{self.url}/readyz", timeout=ANSWER_SECONDS) as answer:
+                report: dict[str, Any] = json.load(answer)
+        except OSError:  # nobody listens yet, or HTTPError: it listens and is not ready
             return {}
-        report: dict[str, Any] = answer.json()
         return report
 
     def at_work(self) -> bool:
         """Ready, and every component well: the relay leads, each consumer has joined its group and owns partitions."""
         report = self.report()
-        return report.get("status") == "ready" and all(_at_work(component) for component in report["components"])
+        return bool(report) and all(_at_work(component) for component in report["components"])
 
     def _child(self, command: str, environment: Environment) -> Child:
         name = f"klaster-{self.name} {command}"

@@ -64,12 +64,16 @@ def create_app(
     app.state.transactions = transactions
     app.state.startup = startup
     app.state.asyncapi = cache(partial(asyncapi, settings.service, tuple(consumes)))
-    for router in routers:
+    included = [
+        *routers,
+        admin_routes(office, settings.admin_token),
+        health_routes(readiness, components, metrics.registry),
+        contract_pages(app.state.asyncapi),
+        problem_pages(),
+    ]
+    for router in included:
         app.include_router(router)
-    app.include_router(admin_routes(office, settings.admin_token))
-    app.include_router(health_routes(readiness, components, metrics.registry))
-    app.include_router(contract_pages(app.state.asyncapi))
-    app.include_router(problem_pages())
+    app.state.routes = [route for router in included for route in router.routes]
     add_docs_page(app)
     add_problem_handlers(app)
     return app

@@ -9,6 +9,8 @@ from starlette.responses import HTMLResponse
 
 _PROBLEM_CONTENT: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
+_KEY: Final = r'^([!#-\[\]-~]+|"([ !#-\[\]-~]|\\["\\])+")$'
+
 _PROBLEM_SCHEMA: Final[dict[str, Any]] = {
     "title": "Problem",
     "description": "RFC 9457. `type` is the path of a page that says what happened and what to do; further members belong to that type.",
@@ -52,7 +54,9 @@ COMMAND_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 COMMAND_HEADERS: Final[list[dict[str, Any]]] = [
-    _header("Idempotency-Key", "Repeating a request with its key gives the first answer again, without a second effect.", maxLength=255),
+    _header(
+        "Idempotency-Key", "Repeating a request with its key gives the first answer again, without a second effect.", pattern=_KEY, maxLength=255
+    ),
     _header("X-Klaster-Actor", "Who acts; kept in history. `local` without it.", maxLength=200),
     _header("X-Correlation-Id", "Names the flow; 1 to 128 visible ASCII characters. Without it the service makes one. It comes back in the answer."),
 ]

@@ -7,12 +7,14 @@ import re
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Response
+from pydantic import WithJsonSchema
 
 from klaster_shared.web.protocol import ForeignEntityTag, IfMatchRequired, MalformedHeader
 
 _ENTITY_TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
 
+_SCHEMA: Final = WithJsonSchema({"type": "string", "pattern": r'^(\*|"[1-9][0-9]{0,17}")$', "examples": ['"3"']})
 _DESCRIPTION: Final = 'The `ETag` of what was read, e.g. `"3"`, or `*` for whatever is there.'
 
 
@@ -49,11 +51,11 @@ def expected_version(if_match: str | None) -> int | None:
     return int(opaque)
 
 
-async def _optional(if_match: Annotated[str | None, Header(description=_DESCRIPTION)] = None) -> int | None:
+async def _optional(if_match: Annotated[str | None, _SCHEMA, Header(description=_DESCRIPTION)] = None) -> int | None:
     return expected_version(if_match)
 
 
-async def _required(if_match: Annotated[str | None, Header(description=f"{_DESCRIPTION} Required: 428 without it.")] = None) -> int | None:
+async def _required(if_match: Annotated[str | None, _SCHEMA, Header(description=f"{_DESCRIPTION} Required: 428 without it.")] = None) -> int | None:
     if if_match is None:
         raise IfMatchRequired
     return expected_version(if_match)

@@ -69,6 +69,12 @@ class Text:
         trimmed = core_schema.str_schema(strip_whitespace=True, min_length=self.min_length, max_length=self.max_length)
         return core_schema.no_info_after_validator_function(_without_controls(_LINE_BREAKS if self.multiline else ""), trimmed)
 
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The pattern says what the length cannot: some of it is to be seen, none of it is a control character."""
+        controls = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f" if self.multiline else r"\u0000-\u001f\u007f-\u009f"
+        anything, something = f"[^{controls}]*", rf"[^\s{controls}]" if self.min_length else ""
+        return handler(schema) | {"pattern": f"^{anything}{something}{anything}$"}
+
 
 def _without_controls(allowed: str) -> Callable[[str], str]:
     def check(text: str) -> str:

@@ -24,8 +24,8 @@ HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
 MAX_LENGTH: Final = 255
 
-_BARE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
-_QUOTED: Final = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"')  # a string of RFC 9651 section 3.3.3
+_BARE: Final = re.compile(r"[!#-\[\]-~]+")
+_QUOTED: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])+)"')  # a string of RFC 9651 section 3.3.3
 
 IDEMPOTENCY_KEY = Table(
     "idempotency_key",

@@ -140,8 +140,8 @@ async def answer(request: Request, failure: BaseException) -> Response:
         _log.error("request failed", slug=error.slug, route=_template(request), **described(failure))
     elif isinstance(error, NotStorable):
         _log.error("value reached the database and was refused there", route=_template(request), **described(failure))
-    headers = getattr(failure, "headers", None)
-    return problem(error, instance=getattr(request.state, "request_id", None), headers=headers if isinstance(headers, dict) else None)
+    headers = _allow(request) if isinstance(error, MethodNotAllowed) else getattr(error, "headers", None)
+    return problem(error, instance=getattr(request.state, "request_id", None), headers=headers)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -176,6 +176,13 @@ def _of_status(failure: HTTPException) -> KlasterError:
             return MalformedBody()
         case _:
             return InternalFailure()
+
+
+def _allow(request: Request) -> dict[str, str]:
+    """Every method of the path: the router names only those of the first route it met there."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    methods = {method for route in getattr(request.app.state, "routes", ()) if route.path_regex.fullmatch(path) for method in route.methods or ()}
+    return {"Allow": ", ".join(sorted(methods))}
 
 
 def _template(request: Request) -> str:

@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -165,4 +166,7 @@ def test_answers_write_money_instants_and_rates_as_the_interface_says() -> None:
 def test_the_schema_says_what_a_client_must_write() -> None:
     schema = TypeAdapter(MoneyIn).json_schema()
     assert schema["properties"]["amount"]["type"] == "string"
-    assert TypeAdapter(Line).json_schema() == {"type": "string", "minLength": 1, "maxLength": 200}
+    line = TypeAdapter(Line).json_schema()
+    assert (line["minLength"], line["maxLength"]) == (1, 200)
+    assert re.search(line["pattern"], "Kraków")
+    assert not any(re.search(line["pattern"], refused) for refused in (" ", "a\0b", "a\x9fb", ""))

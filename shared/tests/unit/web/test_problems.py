@@ -136,6 +136,14 @@ async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(connect: Co
     assert (answer.status_code, answer.json()["type"], answer.headers["Allow"]) == (405, "/problems/method-not-allowed", "GET")
 
 
+async def test_a_path_of_several_routes_names_the_methods_of_all(connect: Connect) -> None:
+    router = APIRouter(prefix="/v1")
+    for method in ("GET", "POST"):
+        router.add_api_route("/things/{id}", lambda id: {"id": id}, methods=[method], operation_id=method)  # noqa: A006 - the path's own word
+    answer = await connect(router).delete("/v1/things/1")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
+
+
 async def test_a_path_with_a_slash_too_many_is_not_redirected(connect: Connect) -> None:
     assert (await connect().get("/livez/")).status_code == 404
 

@@ -12,8 +12,8 @@ from klaster_local.connecting import kafka_servers_of
 from klaster_local.endpoints import endpoints
 from klaster_local.phases import Phases
 from klaster_local.project import load_project, settled_summary
+from klaster_local.seeding.model import Seed
 from klaster_local.seeding.reading import read_seed
-from klaster_local.seeding.tally import Tally
 from klaster_local.stack import Stack
 from klaster_local.status import status_of
 from klaster_local.status_view import status_view
@@ -33,6 +33,7 @@ def up(
     The stack stays up in the background when the command ends; `klaster down` stops it. Called again, it loads nothing twice.
     """
     configuration = Configuration.load().embedded()
+    seed = None if no_seed or detach else read_seed(configuration.seed_directory)
     stack, console = Stack(configuration), progress(json=json)
     if fresh:
         stack.stop()
@@ -48,7 +49,7 @@ def up(
                 console.print("Started; `klaster status` shows how it comes up, `klaster seed` loads the project.")
                 return
             stack.follow(lambda record: phases.follow(record.phases))
-        summary = asyncio.run(_load_and_summarise(configuration, phases, console, seed=not no_seed))
+        summary = asyncio.run(load_and_summarise(configuration, phases, console, seed))
     show_summary(summary, configuration, phases, json=json)
 
 
@@ -77,19 +78,17 @@ def status(*, json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-async def _load_and_summarise(configuration: Configuration, phases: Phases, console: Console, *, seed: bool) -> Summary:
+async def load_and_summarise(configuration: Configuration, phases: Phases, console: Console, seed: Seed | None) -> Summary:
+    """Loads the seed, if one is given, and sums up what has become of everything."""
     servers = kafka_servers_of(configuration)
-    tally = Tally()
-    if seed:
-        project = read_seed(configuration.seed_directory)
+    if seed is not None:
         with phases.phase("seed") as phase:
-            tally = await load_project(configuration, servers, project, told=lambda words: setattr(phase, "note", words))
+            tally = await load_project(configuration, servers, seed, told=lambda words: setattr(phase, "note", words))
+        if not tally.added:
+            console.print("The project was loaded before: nothing new.")
     async with endpoints(configuration) as services:
         with phases.phase("effects") as phase:
-            summary = await settled_summary(services, servers, told=lambda words: setattr(phase, "note", words))
-    if seed and not tally.added:
-        console.print("The project was loaded before: nothing new.")
-    return summary
+            return await settled_summary(services, servers, told=lambda words: setattr(phase, "note", words))
 
 
 def show_summary(summary: Summary, configuration: Configuration, phases: Phases, *, json: bool) -> None:

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Integer, Select, bindparam, func, or_, select
+from sqlalchemy import func, or_, select
 
 from klaster_budget.adapters.rows import (
     COMMITMENTS,
@@ -29,23 +28,13 @@ from klaster_budget.domain.expenditure import Expenditure
 from klaster_budget.domain.ids import CommitmentId, ExpenditureId, GrantId, RateId
 from klaster_budget.domain.rates import Rate
 from klaster_shared.db.engine import Connection
+from klaster_shared.db.listing import is_given, page
 from klaster_shared.db.statements import Statement
 
-
-def _is_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    given = bindparam(name, type_=column.type)
-    return or_(given.is_(None), column == given)
-
-
-def _page(query: Select[Any], identifier: Column[UUID]) -> Statement:
-    after = bindparam("after", type_=identifier.type)
-    return Statement(query.where(or_(after.is_(None), identifier > after)).order_by(identifier).limit(bindparam("rows", type_=Integer)))
-
-
-_GRANTS = _page(GRANTS, GRANT.c.id)
-_COMMITMENTS = _page(COMMITMENTS.where(_is_given(COMMITMENT.c.event_id, "event"), _is_given(COMMITMENT.c.grant_id, "grant")), COMMITMENT.c.id)
-_EXPENDITURES = _page(EXPENDITURES.where(_is_given(EXPENDITURE.c.event_id, "event"), _is_given(EXPENDITURE.c.grant_id, "grant")), EXPENDITURE.c.id)
-_RATES = _page(RATES, RATE.c.id)
+_GRANTS = page(GRANTS, GRANT.c.id)
+_COMMITMENTS = page(COMMITMENTS.where(is_given(COMMITMENT.c.event_id, "event"), is_given(COMMITMENT.c.grant_id, "grant")), COMMITMENT.c.id)
+_EXPENDITURES = page(EXPENDITURES.where(is_given(EXPENDITURE.c.event_id, "event"), is_given(EXPENDITURE.c.grant_id, "grant")), EXPENDITURE.c.id)
+_RATES = page(RATES, RATE.c.id)
 
 
 class StoredBooks:

@@ -5,10 +5,9 @@ The one rule: a position in the line is counted when it is read, never stored: w
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Integer, Select, bindparam, case, exists, func, or_, select
+from sqlalchemy import Integer, bindparam, case, exists, func, or_, select
 
 from klaster_events.adapters.rows import approval_of, columns_of, event_of, registration_of, seats_of
 from klaster_events.adapters.tables import APPROVAL, EVENT, REGISTRATION, SEATS, is_waiting
@@ -18,19 +17,9 @@ from klaster_events.domain.ids import ApprovalId, EventId, RegistrationId
 from klaster_events.domain.registrant import RegistrationStatus
 from klaster_shared.clock import Instant
 from klaster_shared.db.engine import Connection
+from klaster_shared.db.listing import is_given, page
 from klaster_shared.db.statements import Row, Statement
 from klaster_shared.errors import NotFound
-
-
-def _is_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    given = bindparam(name, type_=column.type)
-    return or_(given.is_(None), column == given)
-
-
-def _page(query: Select[Any], identifier: Column[UUID]) -> Statement:
-    after = bindparam("after", type_=identifier.type)
-    return Statement(query.where(or_(after.is_(None), identifier > after)).order_by(identifier).limit(bindparam("rows", type_=Integer)))
-
 
 _KEY = bindparam("key", type_=EVENT.c.id.type)
 _EVENTS_IN_FULL = select(
@@ -38,10 +27,10 @@ _EVENTS_IN_FULL = select(
 ).where(APPROVAL.c.event_id == EVENT.c.id, SEATS.c.event_id == EVENT.c.id)
 _EVENT = Statement(_EVENTS_IN_FULL.where(EVENT.c.id == _KEY))
 _from, _before = (bindparam(name, type_=EVENT.c.starts_at.type) for name in ("starts_from", "starts_before"))
-_EVENTS = _page(
+_EVENTS = page(
     _EVENTS_IN_FULL.where(
-        _is_given(EVENT.c.status, "status"),
-        _is_given(EVENT.c.kind, "kind"),
+        is_given(EVENT.c.status, "status"),
+        is_given(EVENT.c.kind, "kind"),
         or_(_from.is_(None), EVENT.c.starts_at >= _from),
         or_(_before.is_(None), EVENT.c.starts_at < _before),
     ),
@@ -60,8 +49,8 @@ _position = case(
 ).label("position")
 _IN_LINE = select(REGISTRATION, _position)
 _REGISTRATION = Statement(_IN_LINE.where(REGISTRATION.c.id == _KEY))
-_REGISTRATIONS = _page(
-    _IN_LINE.where(REGISTRATION.c.event_id == bindparam("event", type_=EVENT.c.id.type), _is_given(REGISTRATION.c.status, "status")),
+_REGISTRATIONS = page(
+    _IN_LINE.where(REGISTRATION.c.event_id == bindparam("event", type_=EVENT.c.id.type), is_given(REGISTRATION.c.status, "status")),
     REGISTRATION.c.id,
 )
 

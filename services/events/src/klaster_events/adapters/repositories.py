@@ -36,11 +36,6 @@ from klaster_shared.errors import NotFound, StaleVersion
 _event = bindparam("event", type_=EVENT.c.id.type)
 
 
-def _require_version(what: str, aggregate: Event | Registration, expected: int | None) -> None:
-    if expected is not None and aggregate.version != expected:
-        raise StaleVersion(what, aggregate.id, expected=expected, found=aggregate.version)
-
-
 _EVENTS = AggregateStore[Event](
     "event",
     insert=Statement(insert_of(EVENT)),
@@ -59,9 +54,7 @@ class Events:
         row = await _EVENT.fetchrow(self._work.connection, event=event)
         if row is None:
             raise NotFound("event", event)
-        found = event_of(row)
-        _require_version("event", found, expected)
-        return found
+        return _EVENTS.require_version(event, event_of(row), expected)
 
     async def save(self, event: Event) -> None:
         await _EVENTS.save(self._work, event.id, event)
@@ -170,9 +163,7 @@ class Registrations:
         row = await _REGISTRATION.fetchrow(self._work.connection, key=registration)
         if row is None:
             raise NotFound("registration", registration)
-        found = registration_of(row)
-        _require_version("registration", found, expected)
-        return found
+        return _REGISTRATIONS.require_version(registration, registration_of(row), expected)
 
     async def event_of(self, registration: RegistrationId) -> EventId:
         found = await _EVENT_OF.fetchval(self._work.connection, key=registration)

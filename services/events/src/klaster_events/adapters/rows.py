@@ -8,7 +8,6 @@ from sqlalchemy import ColumnElement, Table, Text, cast
 from sqlalchemy.dialects.postgresql import JSONB
 
 from klaster_events.domain.approval import Approval, Consent, Financing
-from klaster_events.domain.countries import Country
 from klaster_events.domain.event import Event, EventStatus
 from klaster_events.domain.ids import ApprovalId, EventId, GrantId, OrganisationId, RegistrationId
 from klaster_events.domain.proposal import Cost, EventKind, Proposal, Title
@@ -17,6 +16,7 @@ from klaster_events.domain.registrant import EmailAddress, Locale, Registrant, R
 from klaster_events.domain.registration import Registration
 from klaster_events.domain.schedule import Schedule
 from klaster_events.domain.seats import Seats
+from klaster_shared.countries import Country
 from klaster_shared.db.statements import Row
 from klaster_shared.money import Money
 

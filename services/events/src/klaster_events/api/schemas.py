@@ -11,13 +11,13 @@ from klaster_events.application.queries import EventInFull, RegistrationInLine
 from klaster_events.application.register_participant import RegisterParticipant
 from klaster_events.application.revise_event import ReviseEvent
 from klaster_events.domain.approval import Consent, Financing
-from klaster_events.domain.countries import country
 from klaster_events.domain.event import EventStatus
 from klaster_events.domain.ids import EventId, GrantId, OrganisationId
 from klaster_events.domain.proposal import MOST_COSTS, MOST_SEATS, Cost, EventKind, Proposal, Title
 from klaster_events.domain.refusals import Reason, Refusal
 from klaster_events.domain.registrant import Locale, Registrant, RegistrationStatus, email_address
 from klaster_events.domain.schedule import Schedule
+from klaster_shared.countries import country
 from klaster_shared.web.fields import (
     Body,
     Code,

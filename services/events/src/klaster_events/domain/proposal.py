@@ -6,9 +6,9 @@ The one rule: a proposal that exists is consistent, so that approval, seats and 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from klaster_events.domain.countries import Country
 from klaster_events.domain.ids import GrantId, OrganisationId
 from klaster_events.domain.schedule import Schedule
+from klaster_shared.countries import Country
 from klaster_shared.errors import Invalid
 from klaster_shared.money import Money
 

@@ -1,10 +1,9 @@
 """The port `application.queries.DeliveryRecord` on PostgreSQL, and the figures for the gauges."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Uuid, bindparam, func, or_, select
+from sqlalchemy import Integer, Uuid, bindparam, func, or_, select
 
 from klaster_notifications.adapters.rows import delivery_of, dispatch_of
 from klaster_notifications.adapters.tables import DELIVERY, DISPATCH
@@ -13,23 +12,18 @@ from klaster_notifications.domain.delivery import Status
 from klaster_notifications.domain.ids import DeliveryId
 from klaster_shared.clock import Instant
 from klaster_shared.db.engine import Connection
+from klaster_shared.db.listing import is_given
 from klaster_shared.db.statements import Row, Statement
 from klaster_shared.errors import NotFound
-
-
-def _is_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    given = bindparam(name, type_=column.type)
-    return or_(given.is_(None), column == given)
-
 
 _TRACKED = select(DELIVERY, *DISPATCH.columns).outerjoin(DISPATCH, DISPATCH.c.delivery_id == DELIVERY.c.id)
 _DELIVERY = Statement(_TRACKED.where(DELIVERY.c.id == bindparam("key")))
 _after = bindparam("after", type_=Uuid)
 _DELIVERIES = Statement(
     _TRACKED.where(
-        _is_given(DELIVERY.c.recipient_id, "recipient"),
-        _is_given(DELIVERY.c.status, "status"),
-        _is_given(DELIVERY.c.cause_id, "cause"),
+        is_given(DELIVERY.c.recipient_id, "recipient"),
+        is_given(DELIVERY.c.status, "status"),
+        is_given(DELIVERY.c.cause_id, "cause"),
         or_(_after.is_(None), DELIVERY.c.id > _after),
     )
     .order_by(DELIVERY.c.id)

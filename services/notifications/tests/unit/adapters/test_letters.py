@@ -160,7 +160,11 @@ def test_a_template_never_passes_over_what_is_missing() -> None:
     stripped = {name: value for name, value in cause.particulars.items() if name != "from_waitlist"}
 
     with pytest.raises(jinja2.UndefinedError):
-        LETTERS.write(rule, type(cause)(id=cause.id, type=cause.type, happened_at=cause.happened_at, recorded_at=cause.recorded_at, particulars=stripped), a_recipient())
+        LETTERS.write(
+            rule,
+            type(cause)(id=cause.id, type=cause.type, happened_at=cause.happened_at, recorded_at=cause.recorded_at, particulars=stripped),
+            a_recipient(),
+        )
 
 
 @pytest.mark.parametrize(("rule", "calendar"), [(rule.name, rule.calendar) for rule in RULES])

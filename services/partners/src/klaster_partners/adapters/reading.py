@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Integer, Select, bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from klaster_partners.adapters.folding import fold
 from klaster_partners.adapters.rows import (
@@ -28,30 +27,20 @@ from klaster_partners.domain.network import Network
 from klaster_partners.domain.organisation import Organisation
 from klaster_partners.domain.tiers import Tier
 from klaster_shared.db.engine import Connection
+from klaster_shared.db.listing import is_given, page
 from klaster_shared.db.statements import Statement
 
-
-def _is_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    given = bindparam(name, type_=column.type)
-    return or_(given.is_(None), column == given)
-
-
-def _page(query: Select[Any], identifier: Column[UUID]) -> Statement:
-    after = bindparam("after", type_=identifier.type)
-    return Statement(query.where(or_(after.is_(None), identifier > after)).order_by(identifier).limit(bindparam("rows", type_=Integer)))
-
-
 _name_part = bindparam("name_part", type_=ORGANISATION.c.folded_names.type)
-_ORGANISATIONS = _page(
+_ORGANISATIONS = page(
     ORGANISATIONS.where(
-        _is_given(ORGANISATION.c.country, "country"),
-        _is_given(ORGANISATION.c.kind, "kind"),
-        _is_given(ORGANISATION.c.helix, "helix"),
+        is_given(ORGANISATION.c.country, "country"),
+        is_given(ORGANISATION.c.kind, "kind"),
+        is_given(ORGANISATION.c.helix, "helix"),
         or_(_name_part.is_(None), func.strpos(ORGANISATION.c.folded_names, _name_part) > 0),
     ),
     ORGANISATION.c.id,
 )
-_NETWORKS = _page(NETWORKS, NETWORK.c.id)
+_NETWORKS = page(NETWORKS, NETWORK.c.id)
 
 _on = bindparam("on", type_=MEMBERSHIP.c.applied_on.type)
 _tier_then = (
@@ -62,12 +51,12 @@ _tier_then = (
     .scalar_subquery()
 )
 """The same rule as `Membership.tier_on`; a test holds the two together."""
-_MEMBERSHIPS = _page(
+_MEMBERSHIPS = page(
     MEMBERSHIPS.where(
         MEMBERSHIP.c.applied_on <= _on,
-        _is_given(MEMBERSHIP.c.organisation_id, "organisation"),
-        _is_given(MEMBERSHIP.c.network_id, "network"),
-        _is_given(_tier_then, "tier"),
+        is_given(MEMBERSHIP.c.organisation_id, "organisation"),
+        is_given(MEMBERSHIP.c.network_id, "network"),
+        is_given(_tier_then, "tier"),
     ),
     MEMBERSHIP.c.id,
 )

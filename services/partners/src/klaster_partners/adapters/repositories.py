@@ -20,16 +20,10 @@ from klaster_partners.domain.organisation import Organisation
 from klaster_shared.db.aggregate_store import AggregateStore
 from klaster_shared.db.statements import Statement, insert_of, insert_rows, rows_of, versioned_update
 from klaster_shared.db.unit_of_work import UnitOfWork
-from klaster_shared.errors import StaleVersion
 
 
 def _new_version(table: Table) -> Update:
     return versioned_update(table, *(column.name for column in table.columns if column.name != "version"))
-
-
-def _require_version(what: str, aggregate: Organisation | Membership, expected: int | None) -> None:
-    if expected is not None and aggregate.version != expected:
-        raise StaleVersion(what, aggregate.id, expected=expected, found=aggregate.version)
 
 
 def _organisation_row(organisation: Organisation) -> dict[str, Any]:
@@ -72,9 +66,7 @@ class Organisations:
         self._work = work
 
     async def get(self, key: OrganisationId, expected: int | None = None) -> Organisation:
-        organisation = await read_organisation(self._work.connection, key)
-        _require_version("organisation", organisation, expected)
-        return organisation
+        return _ORGANISATION.require_version(key, await read_organisation(self._work.connection, key), expected)
 
     async def holder_of(self, identifiers: Sequence[Identifier]) -> tuple[Identifier, OrganisationId] | None:
         row = await _HOLDER.fetchrow(self._work.connection, **_columns(identifiers))
@@ -169,9 +161,7 @@ class Memberships:
         self._work = work
 
     async def get(self, key: MembershipId, expected: int | None = None) -> Membership:
-        membership = await read_membership(self._work.connection, key)
-        _require_version("membership", membership, expected)
-        return membership
+        return _MEMBERSHIP.require_version(key, await read_membership(self._work.connection, key), expected)
 
     async def joining(self, organisation: OrganisationId, network: NetworkId) -> MembershipId | None:
         found: MembershipId | None = await _JOINING.fetchval(self._work.connection, organisation=organisation, network=network)

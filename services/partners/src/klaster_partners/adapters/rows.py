@@ -14,7 +14,6 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from klaster_partners.adapters.tables import CONTACT, IDENTIFIER, MEMBERSHIP, NETWORK, ORGANISATION, TIER_CHANGE
 from klaster_partners.domain.contacts import Contact, EmailAddress, Locale
-from klaster_partners.domain.countries import Country
 from klaster_partners.domain.identifiers import Identifier, Scheme
 from klaster_partners.domain.ids import ContactId, MembershipId, NetworkId, OrganisationId
 from klaster_partners.domain.membership import Membership
@@ -23,6 +22,7 @@ from klaster_partners.domain.organisation import Organisation
 from klaster_partners.domain.profiles import Helix, OrganisationKind, Profile, Size
 from klaster_partners.domain.tiers import Tier, TierChange
 from klaster_shared.clock import Instant
+from klaster_shared.countries import Country
 from klaster_shared.db.engine import Connection
 from klaster_shared.db.statements import Row, Statement
 from klaster_shared.errors import NotFound

@@ -25,10 +25,10 @@ from klaster_partners.application.queries import MembershipsAsked, Organisations
 from klaster_partners.application.register_network import register_network
 from klaster_partners.application.register_organisation import register_organisation
 from klaster_partners.application.upgrade_membership import upgrade_membership
-from klaster_partners.domain.countries import country as country_of
 from klaster_partners.domain.ids import MembershipId, NetworkId, OrganisationId
 from klaster_partners.domain.profiles import Helix, OrganisationKind
 from klaster_partners.domain.tiers import Tier
+from klaster_shared.countries import country as country_of
 from klaster_shared.errors import NotFound
 from klaster_shared.web.commands import CommandRoute
 from klaster_shared.web.etags import IfMatch, created, tag_response

@@ -13,7 +13,6 @@ from klaster_partners.application.register_network import RegisterNetwork
 from klaster_partners.application.register_organisation import RegisterOrganisation
 from klaster_partners.application.upgrade_membership import UpgradeMembership
 from klaster_partners.domain.contacts import Contact, Locale, email_address
-from klaster_partners.domain.countries import country
 from klaster_partners.domain.identifiers import Scheme, identifier
 from klaster_partners.domain.ids import MembershipId, NetworkId, OrganisationId
 from klaster_partners.domain.membership import Membership
@@ -21,6 +20,7 @@ from klaster_partners.domain.network import Network
 from klaster_partners.domain.organisation import Organisation
 from klaster_partners.domain.profiles import Helix, OrganisationKind, Profile, Size
 from klaster_partners.domain.tiers import Standing, Tier, TierChange
+from klaster_shared.countries import country
 from klaster_shared.web.fields import Body, Code, Day, Email, InstantOut, Line, Resource, Text
 
 CountryCode = Annotated[str, Text(2), Field(description="ISO 3166-1 alpha-2.", examples=["PL"])]

@@ -6,13 +6,13 @@ from datetime import date
 from typing import Protocol
 from uuid import UUID
 
-from klaster_partners.domain.countries import Country
 from klaster_partners.domain.ids import MembershipId, NetworkId, OrganisationId
 from klaster_partners.domain.membership import Membership
 from klaster_partners.domain.network import Network
 from klaster_partners.domain.organisation import Organisation
 from klaster_partners.domain.profiles import Helix, OrganisationKind
 from klaster_partners.domain.tiers import Tier
+from klaster_shared.countries import Country
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from klaster_partners.domain.countries import Country
+from klaster_shared.countries import Country
 
 
 class OrganisationKind(StrEnum):

@@ -1,9 +1,9 @@
 from klaster_partners.adapters.publishing import to_message
-from klaster_partners.domain.countries import country
 from klaster_partners.domain.organisation import Organisation
 from klaster_partners.domain.profiles import Helix, OrganisationKind, Profile, Size
 from klaster_partners.domain.tiers import Tier
 from klaster_partners.testing import NOON, OFFICE, a_contact, a_membership, a_network, an_organisation
+from klaster_shared.countries import country
 
 
 def body(fact: object) -> dict[str, object]:

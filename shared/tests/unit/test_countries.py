@@ -1,7 +1,7 @@
 import pytest
 from babel import Locale
 
-from klaster_partners.domain.countries import ASSIGNED, country
+from klaster_shared.countries import ASSIGNED, country
 from klaster_shared.errors import Invalid
 
 NOT_ASSIGNED = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ"}
