@@ -5,12 +5,17 @@ Its Kafka is not the one of the integration suites: consumer groups have fixed n
 
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from klaster_local.endpoints import Endpoint
+from klaster_local.settling import Look, settle
 from klaster_local.topics import apply, declared, look, plan
 from klaster_shared.embedded.postgres import DatabaseSpec, PostgresAccess
 from klaster_shared.testing.accounting import AccountingSystem, open_books
@@ -21,7 +26,10 @@ from klaster_shared.testing.processes import SERVICES, Stack
 
 ROOT = Path(__file__).parents[2]
 LOG_LINES = 30
+SETTLE_SECONDS = 60.0
 LOGS = pytest.StashKey[Path]()
+
+type Settled = Callable[[], Awaitable[Look]]
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +51,7 @@ def own_kafka(request: pytest.FixtureRequest) -> Iterator[str]:
 def databases(postgres_server: PostgresAccess) -> Iterator[dict[str, str]]:
     """Service → URL of an empty database."""
     run = secrets.token_hex(4)
-    specs = {service: DatabaseSpec(f"{service}_{run}", f"{service}_{run}", secrets.token_urlsafe(12)) for service in SERVICES}
+    specs = {service: DatabaseSpec(database=f"{service}_{run}", role=f"{service}_{run}", password=secrets.token_urlsafe(12)) for service in SERVICES}
     for spec in specs.values():
         postgres_server.create_database(spec)
     yield {service: postgres_server.url(spec) for service, spec in specs.items()}
@@ -65,6 +73,15 @@ def stack(
 async def desk(stack: Stack) -> AsyncIterator[Desk]:
     async with open_desk(stack.addresses) as desk:
         yield desk
+
+
+@pytest.fixture(scope="session")
+async def settled(stack: Stack) -> AsyncIterator[Settled]:
+    """Waits until every message on its way has had its effect."""
+    async with AsyncExitStack() as opened:
+        clients = {name: await opened.enter_async_context(httpx.AsyncClient(base_url=url, timeout=10)) for name, url in stack.addresses.items()}
+        services = {name: Endpoint(name, client) for name, client in clients.items()}
+        yield partial(settle, services, stack.kafka_servers, show=lambda _: None, within=SETTLE_SECONDS)
 
 
 @pytest.fixture(scope="session")

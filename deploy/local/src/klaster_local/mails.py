@@ -8,6 +8,8 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from pathlib import Path
 
+BODY = frozenset({"text/plain", "text/html"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
@@ -26,14 +28,13 @@ def mails(directory: Path, *, to: str | None = None) -> Iterator[Mail]:
         message = read(file)
         recipient = str(message["Delivered-To"] or message["To"] or "")
         if to is None or to.lower() in recipient.lower():
-            attachments = tuple(part.get_content_type() for part in message.walk() if part.get_content_maintype() not in {"multipart", "text"})
-            calendar = tuple(part.get_content_type() for part in message.walk() if part.get_content_type() == "text/calendar")
+            kinds = (part.get_content_type() for part in message.walk())
             yield Mail(
                 file=file,
                 received_at=datetime.fromtimestamp(file.stat().st_mtime, UTC),
                 recipient=recipient,
                 subject=str(message["Subject"] or ""),
-                attachments=attachments + calendar,
+                attachments=tuple(kind for kind in kinds if kind not in BODY and not kind.startswith("multipart/")),
             )
 
 

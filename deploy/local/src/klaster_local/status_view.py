@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from klaster_local.status import PartStatus, StackStatus
-from klaster_local.summary_view import table
+from klaster_local.tables import table
 
 STYLES = {"running": "green", "ready": "green", "starting": "yellow", "waiting": "yellow", "paused": "red", "unready": "red", "down": "red"}
 
@@ -19,7 +19,7 @@ def status_view(status: StackStatus) -> RenderableType:
 
 def _parts(status: StackStatus) -> RenderableType:
     right = ("pid", "restarts", "memory", "up")
-    found = table("", "part", "state", *right, "address", "", right=right)
+    found = table("", "part", "state", *right, "address", "", right=right, yielding=("",))
     for part in status.parts:
         found.add_row(part.name, Text(part.state, STYLES.get(part.state, "")), *_figures(part), part.url, Text(_words(part), "dim"))
     total = sum(part.memory_mb or 0 for part in status.parts)
@@ -45,7 +45,7 @@ def _words(part: PartStatus) -> str:
 def _alerts(status: StackStatus) -> list[RenderableType]:
     if not status.alerts:
         return [Text("No alert condition holds.", "green")]
-    found = table("\nAlert conditions", "alert", "service", "concerns", "what is the case")
+    found = table("\nAlert conditions", "alert", "service", "concerns", "what is the case", yielding=("what is the case",))
     for alert in status.alerts:
         found.add_row(Text(alert.name, "red"), alert.service, alert.concerns, alert.text)
     return [found]

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from klaster_local.summary import GrantFigures, LineFigures, Summary
+from klaster_local.tables import cut, pairs, table
 
 STATUS_STYLES = {"completed": "green", "published": "green", "approved": "cyan", "cancelled": "dim", "draft": "yellow", "submitted": "yellow"}
 FINANCING_STYLES = {"secured": "green", "refused": "red", "pending": "yellow", "released": "dim", "none": "dim"}
@@ -27,14 +27,6 @@ def _parts(summary: Summary, urls: Mapping[str, str]) -> Iterator[RenderableType
     yield _addresses(urls)
 
 
-def table(title: str, *columns: str, right: tuple[str, ...] = ()) -> Table:
-    """A table in the one style of the command; `right` names the columns of numbers."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in columns:
-        made.add_column(column, justify="right" if column in right else "left")
-    return made
-
-
 def amount(text: str) -> str:
     """`1087398.00` as `1 087 398.00`, with narrow spaces that do not break."""
     return f"{Decimal(text):,f}".replace(",", "\u202f")
@@ -50,22 +42,20 @@ def _networks(summary: Summary) -> RenderableType:
 
 def _events(summary: Summary) -> RenderableType:
     seats = ("confirmed", "waiting", "seats")
-    found = table(
-        f"\nEvents · {summary.registrations['confirmed']} confirmed, {summary.registrations['waiting']} waiting",
-        "day", "event", "status", "financing", *seats, right=seats,
-    )  # fmt: skip
+    title = f"\nEvents · {summary.registrations['confirmed']} confirmed, {summary.registrations['waiting']} waiting"
+    found = table(title, "day", "event", "status", "financing", *seats, right=seats, yielding=("event",))
     for event in summary.events:
-        financing = f"{event.financing} · {event.refusal}" if event.refusal else event.financing
         found.add_row(
             event.starts_at[:10],
-            event.title,
+            cut(event.title),
             Text(event.status, STATUS_STYLES.get(event.status, "")),
-            Text(financing, FINANCING_STYLES.get(event.financing, "")),
+            Text(event.financing, FINANCING_STYLES.get(event.financing, "")),
             _count(event.confirmed),
             _count(event.waiting),
             str(event.capacity),
         )
-    return found
+    refusals = [Text(f"refused: {event.title}, {event.refusal}", "red") for event in summary.events if event.refusal]
+    return Group(found, *refusals)
 
 
 def _grant(grant: GrantFigures, expenditures: int) -> RenderableType:
@@ -94,8 +84,7 @@ def _deliveries(summary: Summary) -> RenderableType:
 
 def _messages(summary: Summary) -> RenderableType:
     figures = summary.messages
-    found = table("\nMessages", "", "", right=("",))
-    found.show_header = False
+    found = pairs("\nMessages", right=True)
     for number, words in (
         (figures.published, f"published, {figures.inbound} of them by other systems"),
         (figures.handled, "handled by their consumers"),
@@ -107,8 +96,7 @@ def _messages(summary: Summary) -> RenderableType:
 
 
 def _addresses(urls: Mapping[str, str]) -> RenderableType:
-    found = table("\nAddresses", "", "")
-    found.show_header = False
+    found = pairs("\nAddresses")
     for name, url in urls.items():
         found.add_row(name, url)
     return found

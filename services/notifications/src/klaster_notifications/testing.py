@@ -278,7 +278,7 @@ class InMemoryWork:
         self.now += by
 
 
-@dataclass(slots=True)
+@dataclass
 class FakeMailServer:
     """The port `application.ports.MailServer`: keeps what it accepts. `answers` come first, one for each mail; then everything is accepted.
 

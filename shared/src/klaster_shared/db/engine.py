@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -22,6 +23,8 @@ type Connection = Any
 CONNECT_SECONDS = 5.0
 POOL_SECONDS = 10
 STATEMENT_SECONDS = 60.0
+# The pool gives what the server said while connecting (starting up, too many clients, wrong password) in the dialect's own class.
+_NO_CONNECTION = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, AsyncAdapt_asyncpg_dbapi.Error)
 _SESSION = {"idle_in_transaction_session_timeout": "60000", "lock_timeout": "10000"}
 
 
@@ -80,7 +83,7 @@ class Database:
                 fairy = await self._engine.raw_connection()
             except PoolTimeout as error:
                 raise TooBusy(f"All connections of {self._name} to its database were in use for {POOL_SECONDS} s.") from error
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except _NO_CONNECTION as error:
                 raise DatabaseAway(f"The database of {self._name} does not answer: {type(error).__name__}.") from error
             connection = fairy.driver_connection
             if connection is not None and not connection.is_closed():

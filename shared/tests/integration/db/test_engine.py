@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import make_url
 
 from klaster_shared.clock import SystemClock
 from klaster_shared.db import engine
@@ -44,6 +45,13 @@ async def test_a_database_that_is_not_there_is_named_in_one_sentence() -> None:
     assert "partners" in str(failure.value)
     assert "secret" not in str(failure.value)
     assert not await away.answers()
+
+
+async def test_a_server_that_refuses_the_connection_is_a_database_away(database_url: str) -> None:
+    refused = Database(make_url(database_url).set(password="wrong").render_as_string(hide_password=False), name="partners")
+    with pytest.raises(DatabaseAway) as failure:
+        await use(refused)
+    assert "wrong" not in str(failure.value)
 
 
 async def test_connections_killed_in_the_pool_are_replaced_unnoticed(database: Database) -> None:

@@ -2,14 +2,21 @@
 
 import typer
 
-from klaster_local.commands import stack
+from klaster_local.commands import mail, messages, seeding, stack
+from klaster_local.commands.doctor import doctor
+from klaster_local.commands.topics import topics_app
 
 app = typer.Typer(
     name="klaster",
     help="Runs Klaster on this machine, loads its seed, and looks into it while it runs.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
 )
-for command in (stack.up, stack.down, stack.restart, stack.status):
+for command in (stack.up, stack.down, stack.restart, stack.status, seeding.seed, doctor):
     app.command()(command)
+app.command("tail")(messages.show_tail)
+app.command()(messages.outbox)
+app.add_typer(messages.parked_app, name="parked")
+app.add_typer(messages.positions_app, name="positions")
+app.add_typer(topics_app, name="topics")
+app.command()(mail.mail)

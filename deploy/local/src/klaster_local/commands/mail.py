@@ -8,7 +8,7 @@ from klaster_local.commands.output import AsJson, print_json, results
 from klaster_local.configuration import Configuration
 from klaster_local.failures import CommandFailed
 from klaster_local.mails import mails, read, text_of
-from klaster_local.summary_view import table
+from klaster_local.tables import cut, table
 
 
 def mail(
@@ -34,8 +34,8 @@ def mail(
     if json:
         print_json(found)
         return
-    listed = table(f"{len(found)} mails in {directory}", "number", "received", "to", "subject", "with", right=("number",))
+    listed = table(f"{len(found)} mails in {directory}", "number", "received", "to", "subject", "with", right=("number",), yielding=("subject",))
     for each in found[-last:]:
         received = f"{each.received_at.astimezone():%Y-%m-%d %H:%M:%S}"
-        listed.add_row(str(int(each.file.stem)), received, each.recipient, each.subject, ", ".join(each.attachments))
+        listed.add_row(str(int(each.file.stem)), received, each.recipient, cut(each.subject), ", ".join(each.attachments))
     results().print(listed)

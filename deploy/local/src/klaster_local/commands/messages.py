@@ -13,7 +13,7 @@ from klaster_local.configuration import SERVICES, Configuration
 from klaster_local.connecting import kafka_servers_of
 from klaster_local.endpoints import Endpoint, Json, endpoints
 from klaster_local.failures import CommandFailed, WrongUsage
-from klaster_local.summary_view import table
+from klaster_local.tables import pairs, table
 from klaster_local.tailing import Seen, tail, topics_like
 from klaster_local.tailing_view import document_of, line_of
 
@@ -70,7 +70,7 @@ def outbox(*, json: AsJson = False) -> None:
         return
     right = ("pending", "dead")
     counts = table("", "service", *right, "oldest", right=right)
-    rows = table("\nMessages", "service", "id", "type", "key", "recorded", "attempts", "", right=("attempts",))
+    rows = table("\nMessages", "service", "id", "type", "key", "recorded", "attempts", "", right=("attempts",), yielding=("",))
     for name, listing in listings.items():
         counts.add_row(name, str(listing["pending"]), str(listing["dead"]), _moment(listing["oldest"]))
         for row in listing["items"]:
@@ -104,7 +104,7 @@ def list_parked(
     if not rows:
         results().print("Nothing is parked.")
         return
-    found = table("", "id", "consumer", "type", "key", "state", "reason", "attempts", "next", "error", right=("attempts",))
+    found = table("", "id", "consumer", "type", "key", "state", "reason", "attempts", "next", "error", right=("attempts",), yielding=("error",))
     for row in rows:
         number = f"{row['service']}:{row['id']}"
         found.add_row(
@@ -198,8 +198,7 @@ def _print_one(shown: Any, *, json: bool) -> None:
     if json:
         print_json(shown)
         return
-    found = table("", "", "")
-    found.show_header = False
+    found = pairs()
     for name, value in shown.items():
         if value is not None:
             found.add_row(Text(name, "dim"), Text(str(value)))

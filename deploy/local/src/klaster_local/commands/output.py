@@ -1,7 +1,7 @@
 """Where output goes: results to standard output, everything else to standard error, so that a pipe gets results alone."""
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from pydantic import BaseModel
@@ -11,13 +11,22 @@ from rich.console import Console
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON document on standard output.")]
 
 
+WIDTH_OF_A_PIPE: Final = 150
+"""Columns where there is no terminal to ask: wide enough for every table."""
+
+
 def results() -> Console:
-    return Console(highlight=False)
+    return _console(stderr=False)
 
 
 def progress(*, json: bool) -> Console:
     """Beside results for people it is part of the reading; beside JSON it is not."""
-    return Console(highlight=False, stderr=json)
+    return _console(stderr=json)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(highlight=False, stderr=stderr, width=None if stream.isatty() else WIDTH_OF_A_PIPE)
 
 
 def print_json(document: BaseModel | Any) -> None:

@@ -27,15 +27,15 @@ def compose(mail: OutgoingMail, address: str, sender: Organiser) -> EmailMessage
     message = EmailMessage(policy=SMTP)
     message["From"] = _person(sender.name, sender.address)
     message["To"] = _person(mail.recipient.name, address)
-    message["Subject"] = one_line(mail.letter.subject)
+    message["Subject"] = _header_text(mail.letter.subject)
     message["Date"] = format_datetime(mail.queued_at)
     message["Message-ID"] = message_id(mail.delivery, sender)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies, please
-    message["Content-Language"] = mail.recipient.locale.value
     message.set_content(mail.letter.text, cte="quoted-printable")
     message.add_alternative(mail.letter.html, subtype="html", cte="quoted-printable")
     if mail.letter.calendar is not None:
         _add_calendar(message, mail.letter.calendar)
+    message["Content-Language"] = mail.recipient.locale.value  # last: alternatives take earlier Content headers into their first part
     for number, part in enumerate(part for part in message.walk() if part.is_multipart()):
         part.set_boundary(f"{mail.delivery.hex}.{number}")
     return message
@@ -48,4 +48,9 @@ def _add_calendar(message: EmailMessage, calendar: CalendarPart) -> None:
 
 
 def _person(name: str, address: str) -> Address:
-    return Address(display_name=one_line(name), addr_spec=address)
+    return Address(display_name=_header_text(name), addr_spec=address)
+
+
+def _header_text(text: str) -> str:
+    """On one line, and nothing in it that a reader would decode into something else (RFC 2047)."""
+    return one_line(text).replace("=?", "= ?")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, DateTime, Integer, Uuid, bindparam, func, select, update
+from sqlalchemy import ARRAY, DateTime, Integer, Uuid, bindparam, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from klaster_notifications.adapters.publishing import to_message
@@ -46,7 +46,7 @@ _CLAIM = Statement(
 _RELEASE = Statement(
     update(DISPATCH)
     .where(DISPATCH.c.delivery_id == _these, DISPATCH.c.claim == bindparam("held_under", type_=Uuid))
-    .values(claim=None, due_at=bindparam("again", type_=DateTime(timezone=True)))
+    .values(claim=null(), due_at=bindparam("again", type_=DateTime(timezone=True)))
 )
 _OUTGOING = Statement(
     select(DELIVERY, LETTER.c.text, LETTER.c.html, LETTER.c.calendar_method, LETTER.c.calendar)

@@ -1,14 +1,15 @@
 """The component around the batches: when it claims, how it behaves while the mail server is away, how it stops."""
 
 import asyncio
-from typing import Any
+from typing import Any, Self, cast
 
 import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry
 
 from klaster_notifications.domain.delivery import Status
-from klaster_notifications.domain.dispatch import Dispatch
+from klaster_notifications.domain.dispatch import Answer, Dispatch
+from klaster_notifications.domain.letters import OutgoingMail
 from klaster_notifications.metrics import NotificationsMetrics
 from klaster_notifications.sending import sender as module
 from klaster_notifications.sending.sender import Sender
@@ -19,14 +20,27 @@ from klaster_shared.testing.waiting import eventually
 from klaster_shared.web.testing import FakeTransactions
 
 
-class Post:
+class SlowMailServer(FakeMailServer):
+    """Takes a mail only when told to."""
+
     def __init__(self) -> None:
-        self.work = InMemoryWork()
-        self.server = FakeMailServer()
-        self.transactions: Any = FakeTransactions(lambda _origin: self.work)
+        super().__init__()
+        self.arrived, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def send(self, mail: OutgoingMail) -> Answer:
+        self.arrived.set()
+        await self.go_on.wait()
+        return await super().send(mail)
+
+
+class Post:
+    def __init__(self, server: FakeMailServer | None = None) -> None:
+        self.work: Any = InMemoryWork()
+        self.server = server or FakeMailServer()
+        self.transactions = FakeTransactions(lambda _origin: self.work)
         self.registry = CollectorRegistry()
         metrics = NotificationsMetrics(self.registry, FixedClock(NOON))
-        self.sender = Sender(self.transactions, self.server, metrics, connections=2, most_attempts=3)
+        self.sender = Sender(cast("Any", self.transactions), self.server, metrics, connections=2, most_attempts=3)
 
     async def queue(self, mails: int = 1) -> None:
         for _ in range(mails):
@@ -37,7 +51,7 @@ class Post:
     def all_sent(self) -> bool:
         return all(delivery.status is Status.SENT for delivery in self.work.deliveries)
 
-    async def __aenter__(self) -> "Post":
+    async def __aenter__(self) -> Self:
         await self.sender.start()
         return self
 
@@ -116,34 +130,25 @@ async def test_a_sender_that_cannot_keep_results_sends_no_more() -> None:
     async def lost(_: Dispatch) -> None:
         raise asyncpg.CheckViolationError("no")
 
-    post.work.dispatches.save = lost  # type: ignore[method-assign]  # the failure under test
+    post.work.dispatches.save = lost
     async with post:
         await eventually(lambda: "restart" in (post.sender.report()["trouble"] or ""))
-        post.work.dispatches.save = kept  # type: ignore[method-assign]  # mended, and still
+        post.work.dispatches.save = kept
         await post.queue()
         post.sender.wake()
-        await asyncio.sleep(0)
 
     assert len(post.server.accepted) == 1
 
 
 async def test_stopping_waits_for_the_mail_in_hand_and_twice_is_once() -> None:
-    post = Post()
+    server = SlowMailServer()
+    post = Post(server)
     await post.queue()
-    arrived, go_on = asyncio.Event(), asyncio.Event()
-    send = post.server.send
-
-    async def slowly(mail: Any) -> Any:
-        arrived.set()
-        await go_on.wait()
-        return await send(mail)
-
-    post.server.send = slowly  # type: ignore[method-assign]  # a server that takes its time
     await post.sender.start()
-    await arrived.wait()
+    await server.arrived.wait()
     stopping = asyncio.create_task(post.sender.stop())
     await asyncio.sleep(0)
-    go_on.set()
+    server.go_on.set()
     await stopping
     await post.sender.stop()
 

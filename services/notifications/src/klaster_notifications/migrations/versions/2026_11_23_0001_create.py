@@ -40,7 +40,7 @@ def _create_audiences() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_contact"),
         sa.CheckConstraint("locale IN ('pl', 'en')", name=op.f("ck_contact_locale")),
     )
-    op.create_index("ix_contact_organisation_id", "contact", ["organisation_id", "recorded_at"])
+    op.create_index("ix_contact_organisation_id_recorded_at", "contact", ["organisation_id", "recorded_at"])
     op.create_table(
         "cause",
         sa.Column("id", sa.Uuid, nullable=False, comment="the ce_id of the message"),
@@ -51,7 +51,7 @@ def _create_audiences() -> None:
         sa.Column("particulars", sa.Text, nullable=False, comment="the message's fields as JSON"),
         sa.PrimaryKeyConstraint("id", "organisation_id", name="pk_cause"),
     )
-    op.create_index("ix_cause_organisation_id", "cause", ["organisation_id", "recorded_at"])
+    op.create_index("ix_cause_organisation_id_recorded_at", "cause", ["organisation_id", "recorded_at"])
 
 
 def _create_deliveries() -> None:
@@ -86,7 +86,7 @@ def _create_deliveries() -> None:
         sa.CheckConstraint("status IN ('queued', 'sent', 'failed', 'suppressed')", name=op.f("ck_delivery_status")),
     )
     op.create_index("ix_delivery_recipient_id", "delivery", ["recipient_id"])
-    op.create_index("ix_delivery_status", "delivery", ["status", "id"])
+    op.create_index("ix_delivery_status_id", "delivery", ["status", "id"])
 
 
 def _create_sending() -> None:
@@ -116,4 +116,4 @@ def _create_sending() -> None:
         sa.PrimaryKeyConstraint("delivery_id", name="pk_dispatch"),
         sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name="fk_dispatch_delivery_id"),
     )
-    op.create_index("ix_dispatch_due_at", "dispatch", ["due_at", "delivery_id"], postgresql_where=sa.text("due_at IS NOT NULL"))
+    op.create_index("ix_dispatch_due_at_delivery_id", "dispatch", ["due_at", "delivery_id"], postgresql_where=sa.text("due_at IS NOT NULL"))
