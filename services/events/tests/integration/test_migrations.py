@@ -1,61 +1,11 @@
-from collections.abc import Callable
-
-import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from klaster_events.adapters.tables import metadata
-from klaster_shared.db.metadata import PLATFORM
-from klaster_shared.db.migrating import differences, downgrade, migrate
+from klaster_shared.testing.migrations import MigrationBehaviour
 
 pytestmark = pytest.mark.engines
 
-_SHAPE = """
-SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-UNION ALL SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
-UNION ALL SELECT 'column', table_name, column_name, concat_ws(' ', data_type, udt_name, is_nullable, column_default, identity_generation)
-  FROM information_schema.columns WHERE table_schema = 'public'
-"""
 
-
-async def shape(url: str) -> set[tuple[str, ...]]:
-    """Every column, constraint and index, Alembic's own table left out."""
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    try:
-        return {tuple(row) for row in await connection.fetch(_SHAPE) if row[1] != "alembic_version"}
-    finally:
-        await connection.close()
-
-
-async def test_migrations_make_what_the_tables_say(new_database: Callable[[], str]) -> None:
-    assert await differences("klaster_events", new_database(), metadata) == []
-
-
-async def test_down_to_the_checks_that_alembic_does_not_compare(new_database: Callable[[], str]) -> None:
-    migrated, created = new_database(), new_database()
-    await migrate("klaster_events", migrated)
-    engine = create_async_engine(created)
-    async with engine.begin() as connection:
-        await connection.run_sync(PLATFORM.create_all)
-        await connection.run_sync(metadata.create_all)
-    await engine.dispose()
-
-    assert await shape(migrated) ^ await shape(created) == set()
-
-
-async def test_migrations_can_be_taken_back(new_database: Callable[[], str]) -> None:
-    url = new_database()
-    await migrate("klaster_events", url)
-
-    await downgrade("klaster_events", url, "base")
-
-    assert await shape(url) == set()
-
-
-async def test_migrating_again_changes_nothing(new_database: Callable[[], str]) -> None:
-    url = new_database()
-    await migrate("klaster_events", url)
-    before = await shape(url)
-
-    assert await migrate("klaster_events", url) == "0001"
-    assert await shape(url) == before
+class TestMigrations(MigrationBehaviour):
+    package = "klaster_events"
+    metadata = metadata

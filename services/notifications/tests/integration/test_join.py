@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from itertools import permutations
 from uuid import UUID
@@ -89,7 +89,7 @@ async def test_hearing_everything_again_adds_nothing(parts: bootstrap.Parts) -> 
 
 async def test_a_rolled_back_side_leaves_nothing_behind(parts: bootstrap.Parts) -> None:
     contact, *_, cause = a_story(new_id())
-    with pytest.raises(ZeroDivisionError):
+    with suppress(ZeroDivisionError):
         async with parts.transactions.begin(ORIGIN) as work:
             await apply(work, *contact)
             raise ZeroDivisionError

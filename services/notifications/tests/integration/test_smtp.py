@@ -1,6 +1,7 @@
 """What each answer of a mail server means, asked of a server that says whatever it is told."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -28,6 +29,7 @@ class Script:
     def __init__(self, **answers: str) -> None:
         self._answers = answers
         self.mails: list[bytes] = []
+        self.mailboxes: list[str] = []
         self.sessions = 0
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -49,6 +51,8 @@ class Script:
         command = line[:4].decode().upper()
         if command == "EHLO":
             return self._answers.get("EHLO", "250-test\r\n250-SIZE 1000000\r\n250 8BITMIME")
+        if command in {"MAIL", "RCPT"}:
+            self.mailboxes += re.findall("<.*>", line.decode())
         if command == "DATA":
             writer.write(b"354 go on\r\n")
             self.mails.append(await reader.readuntil(b"\r\n.\r\n"))
@@ -56,11 +60,11 @@ class Script:
 
 
 @asynccontextmanager
-async def served(script: Script) -> AsyncIterator[SmtpServer]:
+async def served(script: Script, security: Security = Security.NONE) -> AsyncIterator[SmtpServer]:
     server = await asyncio.start_server(script.talk, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        yield SmtpServer(SmtpAccess(host="127.0.0.1", port=port, security=Security.NONE, own_name="klaster"), OFFICE)
+        yield SmtpServer(SmtpAccess(host="127.0.0.1", port=port, security=security, own_name="klaster"), OFFICE)
 
 
 def a_mail(address: str = "zin-member-01@example.org") -> OutgoingMail:
@@ -159,18 +163,18 @@ async def test_after_a_refusal_the_same_line_takes_the_next_mail() -> None:
 
 
 async def test_a_server_without_starttls_is_away_when_it_is_required() -> None:
-    script = Script()
-    async with served(script) as server:
-        server = SmtpServer(SmtpAccess(host="127.0.0.1", port=server._access.port, security=Security.STARTTLS, own_name="klaster"), OFFICE)
+    async with served(Script(), Security.STARTTLS) as server:
         with pytest.raises(MailServerAway):
             async with server.connect():
                 raise AssertionError("nothing may be sent in the clear")
 
 
-async def test_a_mail_travels_whole_with_dots_and_long_words() -> None:
+async def test_envelope_and_headers_name_the_same_two_mailboxes() -> None:
     script = Script()
     async with served(script) as server, server.connect() as line:
-        await line.send(a_mail("o'neill+events@example.org"))
+        await line.send(a_mail("o'neill+events@bücher.example"))
 
     (mail,) = script.mails
-    assert b"To: ZIN member 01 <o'neill+events@example.org>" in mail
+    assert script.mailboxes == ["<office@example.org>", "<o'neill+events@xn--bcher-kva.example>"]
+    assert b"<office@example.org>" in mail
+    assert b"To: ZIN member 01 <o'neill+events@xn--bcher-kva.example>" in mail

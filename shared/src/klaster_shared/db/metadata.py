@@ -1,6 +1,8 @@
 """Table metadata with one naming convention, so that constraints can be named in migrations and in errors."""
 
-from sqlalchemy import MetaData
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, MetaData
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -18,3 +20,9 @@ def new_metadata() -> MetaData:
 
 PLATFORM = new_metadata()
 """The tables that every service has for itself: outbox, inbox, positions, parked messages, idempotency keys."""
+
+
+def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    """The column holds one of the enumeration's values."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)

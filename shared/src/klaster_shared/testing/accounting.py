@@ -65,7 +65,7 @@ def headers_of(*, message_id: str, subject: str, source: str = SOURCE, message_t
 
 @contextmanager
 def open_books(servers: str) -> Iterator[AccountingSystem]:
-    """librdkafka partitions by CRC32 unless told otherwise; `murmur2_random` is what Java clients and Klaster do."""
+    """Librdkafka partitions by CRC32 unless told otherwise; `murmur2_random` is what Java clients and Klaster do."""
     producer = Producer({"bootstrap.servers": servers, "partitioner": "murmur2_random", "acks": "all", "enable.idempotence": True, "linger.ms": 0})
     try:
         yield AccountingSystem(producer)

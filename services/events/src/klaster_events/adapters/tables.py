@@ -1,7 +1,5 @@
 """The events service's tables. Their constraints are the last word: even a defect in the use cases cannot oversell an event."""
 
-from enum import StrEnum
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -25,13 +23,7 @@ from klaster_events.domain.approval import Financing
 from klaster_events.domain.event import EventStatus
 from klaster_events.domain.proposal import EventKind
 from klaster_events.domain.registrant import LIVE, Locale, RegistrationStatus
-from klaster_shared.db.metadata import new_metadata
-
-
-def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
-
+from klaster_shared.db.metadata import new_metadata, one_of
 
 metadata = new_metadata()
 
@@ -58,8 +50,8 @@ EVENT = Table(
     Column("drafted_at", DateTime(timezone=True), nullable=False),
     Column("changed_at", DateTime(timezone=True), nullable=False),
     Column("version", BigInteger, nullable=False),
-    _one_of("kind", EventKind),
-    _one_of("status", EventStatus),
+    one_of("kind", EventKind),
+    one_of("status", EventStatus),
     CheckConstraint("starts_at < ends_at", name="schedule"),
     CheckConstraint("capacity >= 1", name="capacity"),
 )
@@ -75,7 +67,7 @@ APPROVAL = Table(
     Column("approved_at", DateTime(timezone=True)),
     Column("flow", Text, comment="the correlation id of the approval"),
     Column("deadline", DateTime(timezone=True), comment="null once nobody waits for an answer"),
-    _one_of("financing", Financing),
+    one_of("financing", Financing),
     CheckConstraint("deadline IS NULL OR financing = 'pending'", name="deadline"),
     comment="the approval process of each event, changed under the row's lock",
 )
@@ -109,8 +101,8 @@ REGISTRATION = Table(
     Column("changed_at", DateTime(timezone=True), nullable=False),
     Column("version", BigInteger, nullable=False),
     UniqueConstraint("event_id", "number"),
-    _one_of("locale", Locale),
-    _one_of("status", RegistrationStatus),
+    one_of("locale", Locale),
+    one_of("status", RegistrationStatus),
 )
 
 

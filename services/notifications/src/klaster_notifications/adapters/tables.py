@@ -1,7 +1,5 @@
 """The notifications service's tables. Their constraints are the last word on who is written to twice: nobody."""
 
-from enum import StrEnum
-
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -20,13 +18,7 @@ from sqlalchemy import (
 from klaster_notifications.domain.delivery import Status
 from klaster_notifications.domain.recipients import Locale, RecipientKind
 from klaster_notifications.domain.rules import CalendarMethod, Channel
-from klaster_shared.db.metadata import new_metadata
-
-
-def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
-
+from klaster_shared.db.metadata import new_metadata, one_of
 
 metadata = new_metadata()
 
@@ -40,7 +32,7 @@ CONTACT = Table(
     Column("locale", Text, nullable=False),
     Column("roles", ARRAY(Text), nullable=False),
     Column("recorded_at", DateTime(timezone=True), nullable=False, comment="by the partners service"),
-    _one_of("locale", Locale),
+    one_of("locale", Locale),
 )
 Index(None, CONTACT.c.organisation_id, CONTACT.c.recorded_at)
 
@@ -81,10 +73,10 @@ DELIVERY = Table(
     UniqueConstraint("cause_id", "recipient_id", "template", "channel", name="uq_delivery_recipient"),
     UniqueConstraint("cause_id", "address", "template", "channel", name="uq_delivery_address"),
     CheckConstraint("(status = 'queued') = (settled_at IS NULL)", name="settled"),
-    _one_of("channel", Channel),
-    _one_of("recipient_kind", RecipientKind),
-    _one_of("locale", Locale),
-    _one_of("status", Status),
+    one_of("channel", Channel),
+    one_of("recipient_kind", RecipientKind),
+    one_of("locale", Locale),
+    one_of("status", Status),
 )
 Index(None, DELIVERY.c.recipient_id)
 Index(None, DELIVERY.c.status, DELIVERY.c.id)
@@ -98,7 +90,7 @@ LETTER = Table(
     Column("calendar_method", Text),
     Column("calendar", Text),
     CheckConstraint("(calendar IS NULL) = (calendar_method IS NULL)", name="calendar"),
-    _one_of("calendar_method", CalendarMethod),
+    one_of("calendar_method", CalendarMethod),
 )
 
 DISPATCH = Table(

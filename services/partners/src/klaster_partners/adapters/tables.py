@@ -1,11 +1,8 @@
 """The partners service's tables. Their constraints are the last word where two commands decide at the same time."""
 
-from enum import StrEnum
-
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    CheckConstraint,
     Column,
     Date,
     DateTime,
@@ -23,13 +20,7 @@ from klaster_partners.domain.contacts import Locale
 from klaster_partners.domain.identifiers import Scheme
 from klaster_partners.domain.profiles import Helix, OrganisationKind, Size
 from klaster_partners.domain.tiers import Tier
-from klaster_shared.db.metadata import new_metadata
-
-
-def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
-
+from klaster_shared.db.metadata import new_metadata, one_of
 
 metadata = new_metadata()
 
@@ -48,9 +39,9 @@ ORGANISATION = Table(
     Column("registered_by", Text, nullable=False),
     Column("registered_at", DateTime(timezone=True), nullable=False),
     Column("version", BigInteger, nullable=False),
-    _one_of("kind", OrganisationKind),
-    _one_of("helix", Helix),
-    _one_of("size", Size),
+    one_of("kind", OrganisationKind),
+    one_of("helix", Helix),
+    one_of("size", Size),
 )
 
 IDENTIFIER = Table(
@@ -60,7 +51,7 @@ IDENTIFIER = Table(
     Column("value", Text, nullable=False),
     Column("organisation_id", Uuid, ForeignKey(ORGANISATION.c.id), nullable=False, index=True),
     PrimaryKeyConstraint("scheme", "value"),
-    _one_of("scheme", Scheme),
+    one_of("scheme", Scheme),
 )
 
 CONTACT = Table(
@@ -75,7 +66,7 @@ CONTACT = Table(
     Column("added_by", Text, nullable=False),
     Column("added_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("organisation_id", "email"),
-    _one_of("locale", Locale),
+    one_of("locale", Locale),
 )
 
 NETWORK = Table(
@@ -114,5 +105,5 @@ TIER_CHANGE = Table(
     Column("decided_by", Text, nullable=False),
     Column("decided_at", DateTime(timezone=True), nullable=False),
     PrimaryKeyConstraint("membership_id", "number"),
-    _one_of("tier", Tier),
+    one_of("tier", Tier),
 )

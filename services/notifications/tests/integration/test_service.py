@@ -1,0 +1,62 @@
+"""The whole service in one process: a message on Kafka becomes a mail, and a message on Kafka says so."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from klaster_notifications import bootstrap
+from klaster_notifications.settings import NotificationsSettings
+from klaster_notifications.testing import a_confirmation, heard
+from klaster_shared.clock import SystemClock
+from klaster_shared.contracts import topics
+from klaster_shared.db.migrating import migrate
+from klaster_shared.testing.mail import MailSink
+from klaster_shared.testing.waiting import eventually
+
+pytestmark = pytest.mark.engines
+
+
+@pytest.fixture
+async def running(new_database: Callable[[], str], kafka_servers: str, declared_topics: None, mail_sink: MailSink) -> AsyncIterator[bootstrap.Parts]:
+    """Every component started, in its order."""
+    url = new_database()
+    await migrate("klaster_notifications", url)
+    settings = NotificationsSettings.load(database_url=url, kafka_servers=kafka_servers, smtp_host=mail_sink.host, smtp_port=mail_sink.port)
+    parts = bootstrap.build(settings)
+    for component in parts.components:
+        await component.start()
+    yield parts
+    for component in reversed(parts.components):
+        await component.stop()
+    await parts.database.dispose()
+
+
+@pytest.fixture
+async def producer(kafka_servers: str) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_servers)
+    await producer.start()
+    yield producer
+    await producer.stop()
+
+
+async def test_a_registration_that_events_confirms_reaches_the_registrant_and_the_world_hears_of_it(
+    running: bootstrap.Parts, producer: AIOKafkaProducer, mail_sink: MailSink, unique_name: Callable[[str], str]
+) -> None:
+    address = f"{unique_name('zin-member')}@example.org"
+    message, now = a_confirmation(email=address), SystemClock().now()
+    envelope = heard(message, recorded_at=now, happened_at=now)
+    for _ in range(2):  # at least once, as Kafka has it
+        await producer.send_and_wait(
+            topics.EVENTS_REGISTRATION, key=str(message.registration_id).encode(), value=envelope.data, headers=envelope.headers()
+        )
+
+    await eventually(lambda: mail_sink.messages(to=address), within=60, what="the mail")
+    await eventually(lambda: published(running) == 2, within=30, what="DeliveryQueued and DeliverySent to be published")
+
+    (mail,) = mail_sink.messages(to=address)
+    assert mail["Subject"].startswith("Potwierdzenie udziału")
+
+
+def published(running: bootstrap.Parts) -> float | None:
+    return running.metrics.registry.get_sample_value("klaster_outbox_published_total", {"topic": topics.NOTIFICATIONS_DELIVERY})
