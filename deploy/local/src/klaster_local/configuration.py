@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Any, Final, Self
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -49,7 +49,11 @@ class Configuration(BaseModel):
     budget_url: str | None = _address("KLASTER_BUDGET_URL", "the base address of the budget service")
     notifications_url: str | None = _address("KLASTER_NOTIFICATIONS_URL", "the base address of the notifications service")
     given_kafka_servers: str | None = _address("KLASTER_KAFKA_SERVERS", "Kafka's bootstrap servers, as host:port")
-    admin_token: Annotated[SecretStr | None, Field(validation_alias="KLASTER_ADMIN_TOKEN", description="the bearer token of /admin")] = None
+    compose_kafka_port: int = _port("KLASTER_COMPOSE_KAFKA_PORT", 29092)
+    # The default is no secret: docker-compose.yml gives it to services that only this machine reaches. Services without a token ignore it.
+    admin_token: SecretStr = Field(
+        default=SecretStr("klaster-on-this-machine"), validation_alias="KLASTER_ADMIN_TOKEN", description="the bearer token of /admin"
+    )
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None, *, directory: Path | None = None) -> Self:

@@ -10,8 +10,6 @@ from klaster_local.configuration import SERVICES, Configuration
 from klaster_shared.embedded.ports import LOOPBACK, listening
 
 CONNECTIONS: Final = 8
-COMPOSED_KAFKA: Final = 29092
-"""Where docker compose publishes its broker; the embedded one has Kafka's usual port."""
 
 
 @asynccontextmanager
@@ -31,7 +29,8 @@ async def service_clients(
 
 
 def kafka_servers_of(configuration: Configuration) -> str:
-    """The configured broker; where none is configured, the embedded one, or else docker compose's if that is there instead."""
-    if configuration.given_kafka_servers is None and not listening(configuration.kafka_port) and listening(COMPOSED_KAFKA):
-        return f"{LOOPBACK}:{COMPOSED_KAFKA}"
+    """The configured broker. Where none is configured: the embedded one, or docker compose's where that is there instead."""
+    if configuration.given_kafka_servers is None and not listening(configuration.kafka_port):
+        composed = configuration.compose_kafka_port
+        return f"{LOOPBACK}:{composed}" if listening(composed) else configuration.kafka_servers
     return configuration.kafka_servers

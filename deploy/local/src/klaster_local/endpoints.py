@@ -87,8 +87,7 @@ class Endpoint:
 @asynccontextmanager
 async def endpoints(configuration: Configuration) -> AsyncIterator[dict[str, Endpoint]]:
     """All services by name."""
-    token = configuration.admin_token
-    headers = {"X-Klaster-Actor": ACTOR} | ({} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"})
+    headers = {"X-Klaster-Actor": ACTOR, "Authorization": f"Bearer {configuration.admin_token.get_secret_value()}"}
     async with service_clients(configuration, headers=headers, answer_within=ANSWER_SECONDS) as clients:
         yield {name: Endpoint(name, client) for name, client in clients.items()}
 

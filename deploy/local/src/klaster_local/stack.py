@@ -17,10 +17,9 @@ import psutil
 from klaster_local.configuration import Configuration
 from klaster_local.failures import CommandFailed
 from klaster_local.ports import doubly_needed, needs_of, taken
-from klaster_local.supervising.ownership import MODULE, is_owned, owner
-from klaster_local.supervising.record import PartState, StackRecord, StackState
-from klaster_local.supervising.requests import ask_restart
-from klaster_shared.embedded.jars import cache_directory
+from klaster_local.supervising.ownership import MODULE, SECRETS_FILE, is_owned, owner
+from klaster_local.supervising.record import RECORD_FILE, PartState, StackRecord, StackState
+from klaster_local.supervising.requests import FOLDER, ask_restart
 from klaster_shared.embedded.postgres import PostgresServer
 
 POLL_SECONDS: Final = 0.05
@@ -29,6 +28,8 @@ KILLED_SECONDS: Final = 10.0
 BEGIN_SECONDS: Final = 30.0
 RESTART_SECONDS: Final = 90.0
 TAIL_LINES: Final = 15
+OWN_FOLDERS: Final = ("kafka", "mail", "logs", FOLDER)
+OWN_FILES: Final = (SECRETS_FILE, RECORD_FILE)
 
 
 class Stack:
@@ -103,10 +104,13 @@ class Stack:
         return was_running
 
     def wipe(self) -> None:
-        """Removes databases, messages, mails and logs of a stopped stack."""
+        """Removes databases, messages, mails and logs of a stopped stack, and nothing else that lies in the state folder."""
         if self._state.exists():
             PostgresServer(self._state, self._configuration.postgres_port).wipe()
-            shutil.rmtree(self._state)
+            for folder in OWN_FOLDERS:
+                shutil.rmtree(self._state / folder, ignore_errors=True)
+            for file in OWN_FILES:
+                (self._state / file).unlink(missing_ok=True)
 
     def restart(self, part: str) -> StackRecord:
         """Ends one part and returns when its successor is ready. Raises CommandFailed when there is no such part or no supervisor."""
@@ -174,6 +178,8 @@ def kept_bytecode(environment: Mapping[str, str]) -> dict[str, str]:
     """
     if not environment.get("PYTHONDONTWRITEBYTECODE"):
         return {}
+    from klaster_shared.embedded.jars import cache_directory
+
     return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache_directory() / "bytecode")}
 
 

@@ -6,16 +6,15 @@ The one rule: a service gets here what any deployment would give it: its own dat
 import json
 import os
 import secrets
-import shutil
-import sys
 from pathlib import Path
 from typing import Final
 
 from klaster_local.configuration import SERVICES, Configuration
 from klaster_local.readiness import is_ready
+from klaster_local.service_commands import command_of
+from klaster_local.supervising.ownership import SECRETS_FILE
 from klaster_local.supervising.part import Launch, engine_launch
 from klaster_shared.embedded.engine import Progress
-from klaster_shared.embedded.errors import EngineError
 from klaster_shared.embedded.kafka import KafkaServer
 from klaster_shared.embedded.mail import MailServer
 from klaster_shared.embedded.ports import LOOPBACK, require_free_port
@@ -23,7 +22,6 @@ from klaster_shared.embedded.postgres import DatabaseSpec, PostgresServer
 from klaster_shared.embedded.supervision import Program
 
 POSTGRES, KAFKA, MAIL = "postgres", "kafka", "mail"
-SECRETS_FILE: Final = "passwords.json"
 SERVICE_READY_WITHIN: Final = 60.0
 INSTANCE: Final = "local"
 """The replica's name: with it a restarted service takes its partitions back at once instead of after a session timeout."""
@@ -97,16 +95,6 @@ class Blueprint:
                 _write_private(file, json.dumps({name: secrets.token_urlsafe(24) for name in SERVICES}))
             self._passwords = json.loads(file.read_text())
         return self._passwords
-
-
-def command_of(service: str) -> str:
-    """The service's own command line, from the environment that `klaster` itself runs in. Raises EngineError when it is not installed."""
-    command = f"klaster-{service}"
-    beside = Path(sys.executable).with_name(command)
-    found = str(beside) if beside.exists() else shutil.which(command)
-    if found is None:
-        raise EngineError(f"{command} is not installed here: run `uv sync --all-packages`.")
-    return found
 
 
 def _write_private(file: Path, text: str) -> None:

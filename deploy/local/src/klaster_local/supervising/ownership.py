@@ -16,6 +16,7 @@ import psutil
 
 LOCK_FILE: Final = "supervisor.lock"
 PID_FILE: Final = "supervisor.pid"
+SECRETS_FILE: Final = "passwords.json"
 MODULE: Final = "klaster_local.supervising.main"
 """What a supervisor's command line names; a pid may long belong to somebody else."""
 

@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-FILE = "stack.json"
+RECORD_FILE = "stack.json"
 
 type Kind = Literal["engine", "service"]
 
@@ -67,13 +67,13 @@ class StackRecord(BaseModel):
     def read(cls, state_directory: Path) -> Self | None:
         """None when there is none, or when it was written by another release."""
         with contextlib.suppress(FileNotFoundError, ValidationError):
-            return cls.model_validate_json((state_directory / FILE).read_bytes())
+            return cls.model_validate_json((state_directory / RECORD_FILE).read_bytes())
         return None
 
     def write(self, state_directory: Path) -> None:
-        partial = state_directory / f"{FILE}.part"
+        partial = state_directory / f"{RECORD_FILE}.part"
         partial.write_text(self.model_dump_json(indent=2))
-        partial.rename(state_directory / FILE)
+        partial.rename(state_directory / RECORD_FILE)
 
     def part(self, name: str) -> PartRecord | None:
         return next((part for part in self.parts if part.name == name), None)
