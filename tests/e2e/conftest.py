@@ -5,7 +5,7 @@ Its Kafka is not the one of the integration suites: consumer groups have fixed n
 
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -24,8 +24,10 @@ from klaster_shared.testing.mail import MailSink
 from klaster_shared.testing.offers import OFFERS
 from klaster_shared.testing.processes import SERVICES, Stack
 
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 LOG_LINES = 30
+TEST_SECONDS = 400
 SETTLE_SECONDS = 60.0
 LOGS = pytest.StashKey[Path]()
 
@@ -71,7 +73,7 @@ def stack(
 
 @pytest.fixture(scope="session")
 async def desk(stack: Stack) -> AsyncIterator[Desk]:
-    async with open_desk(stack.addresses) as desk:
+    async with open_desk(stack.addresses, Desk) as desk:
         yield desk
 
 
@@ -90,8 +92,15 @@ def accounting(stack: Stack) -> Iterator[AccountingSystem]:
         yield accounting
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of a run also pays for the start of everything."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failure is shown with the last lines that each service has logged."""
     report = yield
     logs = item.config.stash.get(LOGS, None)

@@ -55,7 +55,8 @@ async def answers(desk: Desk, event: Json) -> dict[str, str]:
 
 
 async def nothing_to_publish(desk: Desk, service: str) -> bool:
-    return (await desk.show(service, "/admin/outbox"))["pending"] == 0
+    pending: int = (await desk.show(service, "/admin/outbox"))["pending"]
+    return pending == 0
 
 
 async def test_an_event_with_costs_is_published_once_its_money_is_reserved(desk: Desk) -> None:
@@ -148,7 +149,7 @@ async def test_an_answer_on_its_way_while_the_deadline_passes_leaves_nothing_com
 
 async def test_events_cancelled_right_after_their_approval_leave_nothing_committed(desk: Desk, settled: Settled) -> None:
     grant = await desk.grant(workshops="5000.00")
-    drafts = [await desk.draft(grant, costs={"workshops": "400.00"}) for _ in range(20)]
+    drafts = [await desk.draft(grant, costs={"workshops": "100.00"}) for _ in range(20)]
 
     async def approved_and_cancelled(event: Json) -> None:
         await desk.step(event["id"], "submit")
@@ -158,9 +159,7 @@ async def test_events_cancelled_right_after_their_approval_leave_nothing_committ
     await asyncio.gather(*(approved_and_cancelled(event) for event in drafts))
     await settled()
     found = [await desk.event(event["id"]) for event in drafts]
-    assert Counter((event["status"], event["financing"]) for event in found) <= Counter(
-        {("cancelled", "released"): 20, ("cancelled", "refused"): 20, ("cancelled", "pending"): 20}
-    )
+    assert {(event["status"], event["financing"]) for event in found} == {("cancelled", "released")}
     assert (await desk.line(grant, "workshops"))["committed"] == "0.00"
 
 

@@ -1,10 +1,33 @@
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from klaster_shared.settings import ServiceSettings
+
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def services() -> tuple[str, ...]:
+    return tuple(sorted(folder.name for folder in (ROOT / "services").iterdir() if (folder / "pyproject.toml").exists()))
+
+
+@pytest.fixture(scope="session")
+def settings_of() -> Callable[[str], type[ServiceSettings]]:
+    """`settings_of("budget")` is the class of that service's settings."""
+
+    @cache
+    def declared(service: str) -> type[ServiceSettings]:
+        there = vars(import_module(f"klaster_{service}.settings")).values()
+        (settings,) = (each for each in there if isinstance(each, type) and issubclass(each, ServiceSettings) and each is not ServiceSettings)
+        return settings
+
+    return declared
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ a complaint: name what is exported, or export what is named (`klaster_shared.obs
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,42 +22,41 @@ from klaster_shared.observability.metrics import exported_names
 from klaster_shared.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[2]
-SERVICES = sorted(folder.name for folder in (ROOT / "services").iterdir() if (folder / "pyproject.toml").exists())
+NOWHERE = "postgresql://nobody@localhost/nothing"
 BY_SCRAPING = {"job", "instance"}
 BY_PROMETHEUS = {"up": set[str](), "ALERTS": {"alertname", "alertstate"}}
-NO_METRICS = ("klaster_shared", "klaster_local", *(f"klaster_{service}." for service in SERVICES))
+PACKAGES = ("klaster_shared", "klaster_local")
 
 type Exported = dict[str, set[str]]
 """Series → the labels it has."""
 
 
-def registry_of(service: str) -> CollectorRegistry:
-    """The service's own registry, from its own composition root; nothing is opened for it."""
-    declared = vars(import_module(f"klaster_{service}.settings")).values()
-    (settings,) = (each for each in declared if isinstance(each, type) and issubclass(each, ServiceSettings) and each is not ServiceSettings)
-    parts = import_module(f"klaster_{service}.bootstrap").build(settings.load(database_url="postgresql://nobody@localhost/nothing"))
-    registry: CollectorRegistry = parts.metrics.registry
-    return registry
+@pytest.fixture(scope="session")
+def exported_by(services: tuple[str, ...], settings_of: Callable[[str], type[ServiceSettings]]) -> dict[str, Exported]:
+    """Service → what it exports, by the registry of its own composition root; nothing is opened for it."""
+    registries = {
+        service: import_module(f"klaster_{service}.bootstrap").build(settings_of(service).load(database_url=NOWHERE)).metrics.registry
+        for service in services
+    }
+    return {service: series_of(registry) for service, registry in registries.items()}
 
 
-@cache
-def exported_by(service: str) -> Exported:
-    registry = registry_of(service)
+@pytest.fixture(scope="session")
+def exported(exported_by: dict[str, Exported]) -> Exported:
+    union: Exported = {name: set(labels) for name, labels in BY_PROMETHEUS.items()}
+    for series in exported_by.values():
+        for name, labels in series.items():
+            union.setdefault(name, set()).update(labels)
+    return union
+
+
+def series_of(registry: CollectorRegistry) -> Exported:
     series: Exported = {name: set() for name in exported_names(registry)}
     for collector, names in registry._collector_to_names.items():
         for name in series.keys() & set(names):
             series[name] |= set(getattr(collector, "_labelnames", ()))
             series[name] |= {"le"} if name.endswith("_bucket") else set()
     return series
-
-
-@cache
-def exported() -> Exported:
-    union: Exported = {name: set(labels) for name, labels in BY_PROMETHEUS.items()}
-    for service in SERVICES:
-        for name, labels in exported_by(service).items():
-            union.setdefault(name, set()).update(labels)
-    return union
 
 
 def parsed(expression: str) -> promql.Expr:
@@ -108,19 +106,17 @@ def expressions_of_dashboard() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_every_service_exports_the_platforms_metrics(service: str) -> None:
-    assert {"klaster_outbox_pending", "klaster_http_requests_total", "klaster_build_info", "process_resident_memory_bytes"} <= exported_by(
-        service
-    ).keys()
+def test_every_service_exports_the_platforms_metrics(exported_by: dict[str, Exported]) -> None:
+    platform = {"klaster_outbox_pending", "klaster_http_requests_total", "klaster_build_info", "process_resident_memory_bytes"}
+    assert [service for service, series in exported_by.items() if not platform <= series.keys()] == []
 
 
-def test_alerts_name_only_what_is_exported(alerts: dict[str, dict[str, Any]]) -> None:
-    assert [f"{name}: {complaint}" for name, rule in alerts.items() for complaint in complaints(rule["expr"], exported())] == []
+def test_alerts_name_only_what_is_exported(alerts: dict[str, dict[str, Any]], exported: Exported) -> None:
+    assert [f"{name}: {complaint}" for name, rule in alerts.items() for complaint in complaints(rule["expr"], exported)] == []
 
 
-def test_the_dashboard_names_only_what_is_exported() -> None:
-    assert [complaint for expression in expressions_of_dashboard() for complaint in complaints(expression, exported())] == []
+def test_the_dashboard_names_only_what_is_exported(exported: Exported) -> None:
+    assert [complaint for expression in expressions_of_dashboard() for complaint in complaints(expression, exported)] == []
 
 
 @pytest.mark.parametrize(
@@ -133,8 +129,8 @@ def test_the_dashboard_names_only_what_is_exported() -> None:
         ("histogram_quantile(0.9, sum by (le) (klaster_http_request_seconds_count))", "nothing in klaster_http_request_seconds_count has a label le"),
     ],
 )
-def test_a_wrong_name_is_found(expression: str, complaint: str) -> None:
-    assert list(complaints(expression, exported())) == [complaint]
+def test_a_wrong_name_is_found(exported: Exported, expression: str, complaint: str) -> None:
+    assert list(complaints(expression, exported)) == [complaint]
 
 
 def words_expected(expression: str, label: str, *, of: str = "") -> set[str]:
@@ -161,17 +157,15 @@ def test_alerts_wait_for_words_that_are_used(alerts: dict[str, dict[str, Any]], 
 
 
 def quoted_in_code(text: str) -> set[str]:
-    return {name for name in re.findall(r'"(klaster_[a-z_]+)"', text) if not name.startswith(NO_METRICS)}
+    return {name for name in re.findall(r'"(klaster_[a-z_]+)"', text) if not name.startswith(PACKAGES)}
 
 
 def named_in_prose(text: str) -> set[str]:
-    return {name for name in re.findall(r"`(klaster_[a-z_]+)(?:\{[^`]*\})?`", text) if not name.startswith(NO_METRICS)}
+    return {name for name in re.findall(r"`(klaster_[a-z_]+)(?:\{[^`]*\})?`", text) if not name.startswith(PACKAGES)}
 
 
-@pytest.mark.parametrize(
-    ("folder", "pattern", "names"), [("docs/runbooks", "*.md", named_in_prose), ("deploy/local/src", "*.py", quoted_in_code)]
-)
-def test_metrics_named_elsewhere_are_exported(folder: str, pattern: str, names: Callable[[str], set[str]]) -> None:
+@pytest.mark.parametrize(("folder", "pattern", "names"), [("docs/runbooks", "*.md", named_in_prose), ("deploy/local/src", "*.py", quoted_in_code)])
+def test_metrics_named_elsewhere_are_exported(exported: Exported, folder: str, pattern: str, names: Callable[[str], set[str]]) -> None:
     """Prose may name a histogram by its family."""
-    known = exported().keys() | {name.removesuffix("_bucket") for name in exported() if name.endswith("_bucket")}
+    known = exported.keys() | {name.removesuffix("_bucket") for name in exported if name.endswith("_bucket")}
     assert {f"{page.name}: {name}" for page in (ROOT / folder).rglob(pattern) for name in names(page.read_text()) - known} == set()

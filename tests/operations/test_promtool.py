@@ -3,6 +3,7 @@
 import shutil
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -15,8 +16,9 @@ pytestmark = pytest.mark.containers
 
 
 @pytest.fixture(scope="module")
-def image(compose_image_of_prometheus: str) -> str:
-    return compose_image_of_prometheus
+def image(compose: dict[str, Any]) -> str:
+    """The Prometheus that the stack runs."""
+    return str(compose["services"]["prometheus"]["image"])
 
 
 def promtool(image: str, configuration: Path, *words: str) -> str:

@@ -24,8 +24,12 @@ type Ends = Mapping[tuple[str, int], tuple[int, int]]
 """(topic, partition) → first offset that is there, offset of the next message."""
 
 
+class NotAnswering(CommandFailed):
+    """A service is away; it may come back."""
+
+
 class Endpoint:
-    """One service. Every method raises CommandFailed when it does not answer or refuses."""
+    """One service. Every method raises NotAnswering when it is away, else CommandFailed when it refuses."""
 
     def __init__(self, service: str, client: httpx.AsyncClient) -> None:
         self.service = service
@@ -78,10 +82,11 @@ class Endpoint:
         try:
             answer = await self._client.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            raise CommandFailed(f"{self.service} does not answer at {self._client.base_url} ({type(error).__name__}): is it running?") from error
+            raise NotAnswering(f"{self.service} does not answer at {self._client.base_url} ({type(error).__name__}): is it running?") from error
         if answer.is_success:
             return answer
-        raise CommandFailed(f"{self.service}: {_reason(answer)}")
+        away = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        raise (NotAnswering if away else CommandFailed)(f"{self.service}: {_reason(answer)}")
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ async def load_project(configuration: Configuration, kafka_servers: str, seed: S
 
 async def settled_summary(services: Mapping[str, Endpoint], kafka_servers: str, *, told: Told) -> Summary:
     """The figures once every message has had its effect."""
-    look = await settle(services, kafka_servers, show=lambda look: told("" if look.is_quiet else str(look)))
+    look = await settle(services, kafka_servers, show=told)
     return await summarise(services, look.ends)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from klaster_local.endpoints import Endpoint, Ends, Json, LogEnds
+from klaster_local.endpoints import Endpoint, Ends, Json, LogEnds, NotAnswering
 from klaster_local.failures import CommandFailed
 from klaster_shared.contracts.topics import TOPICS, Topic
 
@@ -38,17 +38,27 @@ class Look:
         return f"{self.pending} messages to be published, {self.behind} to be handled{deliveries}"
 
 
-async def settle(services: Mapping[str, Endpoint], kafka_servers: str, *, show: Callable[[Look], None], within: float = SETTLE_SECONDS) -> Look:
-    """The last look, once everything has settled. Raises CommandFailed when it has not `within` that many seconds."""
+async def settle(services: Mapping[str, Endpoint], kafka_servers: str, *, show: Callable[[str], None], within: float = SETTLE_SECONDS) -> Look:
+    """The last look, once everything has settled. `show` is told what is still under way.
+
+    A service that is away may come back: it is waited for. Raises CommandFailed when not everything has settled `within` that many seconds.
+    """
     deadline, before = time.monotonic() + within, None
     log_ends = LogEnds(kafka_servers)
     while True:
-        look = await _look(services, log_ends)
-        show(look)
-        if look.is_quiet and before is not None and before.is_quiet and before.ends == look.ends:
+        look: Look | None = None
+        try:
+            look = await _look(services, log_ends)
+            words = "" if look.is_quiet else str(look)
+        except NotAnswering as error:
+            words = error.message
+        show(words)
+        if look is not None and look.is_quiet and before is not None and before.is_quiet and before.ends == look.ends:
             return look
         if time.monotonic() > deadline:
-            raise CommandFailed(f"After {within:g} s not everything has had its effect: {look}. `klaster status` says more.")
+            raise CommandFailed(
+                f"After {within:g} s not everything has had its effect: {words or 'messages keep coming'}. `klaster status` says more."
+            )
         before = look
         await asyncio.sleep(LOOK_SECONDS)
 

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from klaster_notifications.application.ports import MailServerAway
+from klaster_notifications.consumers import build_consumers
 from klaster_notifications.domain.audiences import Cause, Contact
 from klaster_notifications.domain.delivery import Delivery, Edition, Grounds
 from klaster_notifications.domain.dispatch import ACCEPTED, Answer, Dispatch
@@ -45,6 +46,15 @@ EVENT = UUID("0199f0a0-4c00-7a10-8000-000000000005")
 def heard(message: Message, *, id: UUID | None = None, recorded_at: Instant = NOON, happened_at: Instant = NOON) -> Envelope:  # noqa: A002 - the CloudEvents name
     """The message as it arrives from the service that sends it."""
     return enclose(message, id=id or new_id(), time=happened_at, recorded_time=recorded_at, sequence=1, correlation_id="flow", causation_id="command")
+
+
+async def hear(work: Any, message: Message, envelope: Envelope | None = None) -> Envelope:
+    """Handles the message inside `work`, as the consumer of its topic does; the envelope it came in."""
+    envelope = envelope or heard(message)
+    (consumer,) = (consumer for consumer in build_consumers() if envelope.type in consumer.handlers)
+    work.handling(envelope, consumer=consumer.name)
+    await consumer.handlers[envelope.type](message, work)
+    return envelope
 
 
 def _registration(given: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +185,7 @@ class InMemoryDeliveries:
 
     async def save(self, delivery: Delivery) -> None:
         if self._kept[delivery.id].version != delivery.version:
-            raise StaleVersion("Delivery", delivery.id, expected=delivery.version)
+            raise StaleVersion("delivery", delivery.id, expected=delivery.version)
         await self._store(delivery)
 
     async def _store(self, delivery: Delivery) -> None:
@@ -268,11 +278,11 @@ class InMemoryWork:
         self.dispatches = InMemoryDispatches(self.deliveries)
         self.audiences = InMemoryAudiences()
         self.incoming = heard(a_confirmation())
+        self.consumer = "notifications.events"
 
-    def hearing(self, envelope: Envelope) -> "InMemoryWork":
-        """From here on this is the message being handled."""
+    def handling(self, envelope: Envelope, *, consumer: str) -> None:
         self.incoming = envelope
-        return self
+        self.consumer = consumer
 
     def later(self, by: timedelta) -> None:
         self.now += by

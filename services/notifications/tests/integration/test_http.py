@@ -4,28 +4,22 @@ import pytest
 from httpx import AsyncClient
 
 from klaster_notifications import bootstrap
-from klaster_notifications.consumers import build_consumers
 from klaster_notifications.domain.dispatch import Answer, Dispatch, Verdict
 from klaster_notifications.domain.ids import DeliveryId
-from klaster_notifications.testing import NOON, a_confirmation, a_place_in_line, heard
+from klaster_notifications.testing import NOON, a_confirmation, a_place_in_line, hear
 from klaster_shared.contracts.bodies import Message
 from klaster_shared.contracts.envelope import Envelope
-from klaster_shared.contracts.registry import type_of
 from klaster_shared.ids import new_id
 from klaster_shared.origin import Origin
 
 pytestmark = [pytest.mark.engines, pytest.mark.usefixtures("empty")]
 
-HANDLERS = {ce_type: handler for consumer in build_consumers() for ce_type, handler in consumer.handlers.items()}
 ORIGIN = Origin(actor="test", correlation_id="flow", causation_id="command")
 
 
-async def hear(parts: bootstrap.Parts, message: Message) -> Envelope:
-    envelope = heard(message)
+async def arrive(parts: bootstrap.Parts, message: Message) -> Envelope:
     async with parts.transactions.begin(ORIGIN) as work:
-        work.handling(envelope, consumer="notifications.events")
-        await HANDLERS[type_of(message).ce_type](message, work)
-    return envelope
+        return await hear(work, message)
 
 
 async def listed(client: AsyncClient, query: str = "") -> list[dict[str, Any]]:
@@ -37,7 +31,7 @@ async def listed(client: AsyncClient, query: str = "") -> list[dict[str, Any]]:
 
 async def test_a_delivery_says_to_whom_what_and_why(parts: bootstrap.Parts, client: AsyncClient) -> None:
     message = a_confirmation(email=" ZIN-Member-01@Example.org", locale="en")
-    envelope = await hear(parts, message)
+    envelope = await arrive(parts, message)
 
     (delivery,) = await listed(client)
 
@@ -64,7 +58,7 @@ async def test_a_delivery_says_to_whom_what_and_why(parts: bootstrap.Parts, clie
 
 
 async def test_a_delivery_is_found_by_its_id_with_its_version(parts: bootstrap.Parts, client: AsyncClient) -> None:
-    await hear(parts, a_confirmation())
+    await arrive(parts, a_confirmation())
     (delivery,) = await listed(client)
 
     answer = await client.get(f"/v1/deliveries/{delivery['id']}")
@@ -73,7 +67,7 @@ async def test_a_delivery_is_found_by_its_id_with_its_version(parts: bootstrap.P
 
 
 async def test_attempts_are_shown(parts: bootstrap.Parts, client: AsyncClient) -> None:
-    await hear(parts, a_confirmation())
+    await arrive(parts, a_confirmation())
     (delivery,) = await listed(client)
     dispatch = Dispatch(delivery=DeliveryId(delivery["id"]), due_at=NOON)
     dispatch.attempted(Answer(Verdict.DEFERRED, "smtp-451"), at=NOON, most=5)
@@ -86,7 +80,7 @@ async def test_attempts_are_shown(parts: bootstrap.Parts, client: AsyncClient) -
 
 
 async def test_a_suppressed_delivery_has_its_reason_and_two_facts(parts: bootstrap.Parts, client: AsyncClient) -> None:
-    await hear(parts, a_confirmation(email="no mailbox"))
+    await arrive(parts, a_confirmation(email="no mailbox"))
 
     (delivery,) = await listed(client, "?status=suppressed")
 
@@ -96,8 +90,8 @@ async def test_a_suppressed_delivery_has_its_reason_and_two_facts(parts: bootstr
 
 async def test_deliveries_are_filtered_by_recipient_cause_and_status(parts: bootstrap.Parts, client: AsyncClient) -> None:
     message = a_confirmation()
-    envelope = await hear(parts, message)
-    await hear(parts, a_place_in_line())
+    envelope = await arrive(parts, message)
+    await arrive(parts, a_place_in_line())
 
     for query in (f"?recipient_id={message.registration_id}", f"?cause={envelope.id}", f"?cause={envelope.id}&status=queued"):
         assert [delivery["cause"]["id"] for delivery in await listed(client, query)] == [envelope.id]
@@ -108,7 +102,7 @@ async def test_deliveries_are_filtered_by_recipient_cause_and_status(parts: boot
 
 async def test_deliveries_are_read_page_by_page(parts: bootstrap.Parts, client: AsyncClient) -> None:
     for _ in range(5):
-        await hear(parts, a_confirmation())
+        await arrive(parts, a_confirmation())
     everything = [delivery["id"] for delivery in await listed(client)]
 
     pages, following = [], "/v1/deliveries?limit=2"

@@ -10,19 +10,15 @@ from uuid import UUID
 import pytest
 
 from klaster_notifications import bootstrap
-from klaster_notifications.adapters.work import NotificationsWork
-from klaster_notifications.consumers import build_consumers
-from klaster_notifications.testing import NOON, a_contact_added, a_refusal, an_upgrade, heard
+from klaster_notifications.testing import NOON, a_contact_added, a_refusal, an_upgrade, hear, heard
 from klaster_shared.contracts.bodies import Message
 from klaster_shared.contracts.envelope import Envelope
-from klaster_shared.contracts.registry import type_of
 from klaster_shared.ids import new_id
 from klaster_shared.origin import Origin
 from klaster_shared.testing.waiting import eventually
 
 pytestmark = [pytest.mark.engines, pytest.mark.usefixtures("empty")]
 
-HANDLERS = {ce_type: handler for consumer in build_consumers() for ce_type, handler in consumer.handlers.items()}
 ORIGIN = Origin(actor="test", correlation_id="flow", causation_id="command")
 
 type Heard = tuple[Message, Envelope]
@@ -39,11 +35,6 @@ def a_story(organisation: UUID) -> list[Heard]:
     return [(contact, heard(contact, recorded_at=NOON + timedelta(seconds=seconds))) for contact, seconds in contacts] + [
         (cause, heard(cause)) for cause in causes
     ]
-
-
-async def apply(work: NotificationsWork, message: Message, envelope: Envelope) -> None:
-    work.handling(envelope, consumer="test")
-    await HANDLERS[type_of(message).ce_type](message, work)
 
 
 async def told(parts: bootstrap.Parts) -> list[tuple[str, str]]:
@@ -63,7 +54,7 @@ async def test_whatever_the_order_the_same_people_are_told(parts: bootstrap.Part
 
     for number in order:
         async with parts.transactions.begin(ORIGIN) as work:
-            await apply(work, *story[number])
+            await hear(work, *story[number])
 
     assert await told(parts) == EXPECTED
 
@@ -71,7 +62,7 @@ async def test_whatever_the_order_the_same_people_are_told(parts: bootstrap.Part
 async def test_one_transaction_for_all_comes_to_the_same(parts: bootstrap.Parts) -> None:
     async with parts.transactions.begin(ORIGIN) as work:
         for message, envelope in a_story(new_id()):
-            await apply(work, message, envelope)
+            await hear(work, message, envelope)
 
     assert await told(parts) == EXPECTED
 
@@ -80,7 +71,7 @@ async def test_hearing_everything_again_adds_nothing(parts: bootstrap.Parts) -> 
     story = a_story(new_id())
     for message, envelope in [*story, *reversed(story)]:
         async with parts.transactions.begin(ORIGIN) as work:
-            await apply(work, message, envelope)
+            await hear(work, message, envelope)
 
     assert await told(parts) == EXPECTED
     async with parts.database.connect() as connection:
@@ -91,10 +82,10 @@ async def test_a_rolled_back_side_leaves_nothing_behind(parts: bootstrap.Parts) 
     contact, *_, cause = a_story(new_id())
     with suppress(ZeroDivisionError):
         async with parts.transactions.begin(ORIGIN) as work:
-            await apply(work, *contact)
+            await hear(work, *contact)
             raise ZeroDivisionError
     async with parts.transactions.begin(ORIGIN) as work:
-        await apply(work, *cause)
+        await hear(work, *cause)
 
     assert await told(parts) == []
 
@@ -106,7 +97,7 @@ async def test_the_second_side_waits_for_the_first_and_then_sees_it(parts: boots
     first, second = (contact, cause) if contact_first else (cause, contact)
     async with AsyncExitStack() as stack:
         earlier = await stack.enter_async_context(parts.transactions.begin(ORIGIN))
-        await apply(earlier, first, heard(first))
+        await hear(earlier, first)
         later = asyncio.create_task(whole(parts, second))
         await eventually(lambda: waiting_for_an_advisory_lock(parts), what="the second side to wait for the organisation")
     await later
@@ -117,14 +108,14 @@ async def test_the_second_side_waits_for_the_first_and_then_sees_it(parts: boots
 async def test_other_organisations_do_not_wait(parts: bootstrap.Parts) -> None:
     first, second = a_refusal(), a_refusal()
     async with parts.transactions.begin(ORIGIN) as held:
-        await apply(held, first, heard(first))
+        await hear(held, first)
         async with asyncio.timeout(5):
             await whole(parts, second)
 
 
 async def whole(parts: bootstrap.Parts, message: Message) -> None:
     async with parts.transactions.begin(ORIGIN) as work:
-        await apply(work, message, heard(message))
+        await hear(work, message)
 
 
 async def waiting_for_an_advisory_lock(parts: bootstrap.Parts) -> bool:

@@ -17,15 +17,13 @@ from klaster_notifications.adapters.mails import message_id
 from klaster_notifications.adapters.smtp import Security, SmtpAccess, SmtpServer
 from klaster_notifications.adapters.work import NotificationsWork
 from klaster_notifications.application.ports import MailServer
-from klaster_notifications.consumers import build_consumers
 from klaster_notifications.domain.dispatch import LEASE
 from klaster_notifications.domain.ids import DeliveryId
 from klaster_notifications.metrics import NotificationsMetrics
 from klaster_notifications.sending import sender as module
 from klaster_notifications.sending.sender import Sender
-from klaster_notifications.testing import EVENT, FakeMailServer, a_cancellation, a_confirmation, a_place_in_line, heard
+from klaster_notifications.testing import EVENT, FakeMailServer, a_cancellation, a_confirmation, a_place_in_line, hear
 from klaster_shared.contracts.bodies import Message
-from klaster_shared.contracts.registry import type_of
 from klaster_shared.db.unit_of_work import Transactions
 from klaster_shared.embedded.ports import free_port
 from klaster_shared.origin import Origin
@@ -37,7 +35,6 @@ pytestmark = [pytest.mark.engines, pytest.mark.usefixtures("empty")]
 
 OFFICE = Organiser(name="Klaster LifeScience Kraków", address="office@example.org")
 ORIGIN = Origin(actor="test", correlation_id="flow", causation_id="command")
-HANDLERS = {ce_type: handler for consumer in build_consumers() for ce_type, handler in consumer.handlers.items()}
 
 type NewSender = Callable[[MailServer], Sender]
 
@@ -74,11 +71,10 @@ def smtp(host: str, port: int) -> SmtpServer:
     return SmtpServer(SmtpAccess(host=host, port=port, security=Security.NONE, own_name="klaster"), OFFICE)
 
 
-async def hear(parts: bootstrap.Parts, *messages: Message) -> None:
+async def arrive(parts: bootstrap.Parts, *messages: Message) -> None:
     for message in messages:
         async with parts.transactions.begin(ORIGIN) as work:
-            work.handling(heard(message), consumer="notifications.events")
-            await HANDLERS[type_of(message).ce_type](message, work)
+            await hear(work, message)
 
 
 async def rows(parts: bootstrap.Parts, query: str) -> list[Any]:
@@ -98,7 +94,7 @@ def calendar_in(mail: EmailMessage) -> Calendar:
 async def test_a_confirmed_registration_becomes_one_mail_with_an_invitation(
     parts: bootstrap.Parts, new_sender: NewSender, mail_sink: MailSink, address: str
 ) -> None:
-    await hear(parts, a_confirmation(email=address))
+    await arrive(parts, a_confirmation(email=address))
     await new_sender(smtp(mail_sink.host, mail_sink.port)).start()
 
     await eventually(lambda: all_sent(parts))
@@ -112,7 +108,7 @@ async def test_a_confirmed_registration_becomes_one_mail_with_an_invitation(
 async def test_a_cancelled_place_becomes_a_mail_that_takes_the_entry_out(
     parts: bootstrap.Parts, new_sender: NewSender, mail_sink: MailSink, address: str
 ) -> None:
-    await hear(parts, a_cancellation(email=address))
+    await arrive(parts, a_cancellation(email=address))
     await new_sender(smtp(mail_sink.host, mail_sink.port)).start()
 
     await eventually(lambda: all_sent(parts))
@@ -123,7 +119,7 @@ async def test_a_cancelled_place_becomes_a_mail_that_takes_the_entry_out(
 
 
 async def test_who_waits_gets_no_calendar(parts: bootstrap.Parts, new_sender: NewSender, mail_sink: MailSink, address: str) -> None:
-    await hear(parts, a_place_in_line(email=address), a_cancellation(email=address, was="waitlisted"))
+    await arrive(parts, a_place_in_line(email=address), a_cancellation(email=address, was="waitlisted"))
     await new_sender(smtp(mail_sink.host, mail_sink.port)).start()
 
     await eventually(lambda: all_sent(parts))
@@ -136,7 +132,7 @@ async def test_who_waits_gets_no_calendar(parts: bootstrap.Parts, new_sender: Ne
 async def test_a_sent_mail_is_told_to_the_world_in_the_flow_of_its_cause(
     parts: bootstrap.Parts, new_sender: NewSender, mail_sink: MailSink, address: str
 ) -> None:
-    await hear(parts, a_confirmation(email=address))
+    await arrive(parts, a_confirmation(email=address))
     await new_sender(smtp(mail_sink.host, mail_sink.port)).start()
 
     await eventually(lambda: all_sent(parts))
@@ -149,11 +145,11 @@ async def test_a_sent_mail_is_told_to_the_world_in_the_flow_of_its_cause(
 async def test_while_the_mail_server_is_down_mails_wait_and_then_are_sent_once(
     parts: bootstrap.Parts, new_sender: NewSender, mail_sink: MailSink, address: str
 ) -> None:
-    await hear(parts, a_confirmation(email=address))
+    await arrive(parts, a_confirmation(email=address))
     down = new_sender(smtp("127.0.0.1", free_port()))
     await down.start()
     await eventually(lambda: down.report()["trouble"] == "unreachable")
-    await hear(parts, a_place_in_line(email=address))  # nobody who listens to Kafka waits for SMTP
+    await arrive(parts, a_place_in_line(email=address))  # nobody who listens to Kafka waits for SMTP
     await down.stop()
 
     await new_sender(smtp(mail_sink.host, mail_sink.port)).start()
@@ -167,7 +163,7 @@ async def test_after_a_crash_between_the_answer_and_the_commit_the_same_mail_goe
     parts: bootstrap.Parts, clock: FixedClock, new_sender: NewSender, mail_sink: MailSink, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The window that is documented: at least once, and every copy with one Message-ID."""
-    await hear(parts, a_confirmation(email=address))
+    await arrive(parts, a_confirmation(email=address))
     crashing = new_sender(smtp(mail_sink.host, mail_sink.port))
     with monkeypatch.context() as crash:
         crash.setattr("klaster_notifications.sending.batch.settle_delivery", the_process_ends_here)
@@ -192,7 +188,7 @@ async def the_process_ends_here(*_: object) -> None:
 
 
 async def test_several_senders_send_each_mail_once(parts: bootstrap.Parts, new_sender: NewSender, unique_name: Callable[[str], str]) -> None:
-    await hear(parts, *[a_confirmation(email=f"{unique_name('zin-member')}@example.org") for _ in range(60)])
+    await arrive(parts, *[a_confirmation(email=f"{unique_name('zin-member')}@example.org") for _ in range(60)])
     servers = [FakeMailServer() for _ in range(4)]
     async with asyncio.TaskGroup() as group:
         for server in servers:
@@ -206,7 +202,7 @@ async def test_several_senders_send_each_mail_once(parts: bootstrap.Parts, new_s
 
 
 async def test_a_mail_locked_by_another_sender_is_passed_over(parts: bootstrap.Parts) -> None:
-    await hear(parts, a_confirmation(), a_confirmation())
+    await arrive(parts, a_confirmation(), a_confirmation())
     async with parts.transactions.begin(ORIGIN) as one, parts.transactions.begin(ORIGIN) as other:
         (first,) = await one.dispatches.lock_due(one.now, 1)
         (second,) = await other.dispatches.lock_due(other.now, 10)

@@ -1,6 +1,7 @@
 """The whole service in one process: a message on Kafka becomes a mail, and a message on Kafka says so."""
 
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -11,6 +12,7 @@ from klaster_notifications.testing import a_confirmation, heard
 from klaster_shared.clock import SystemClock
 from klaster_shared.contracts import topics
 from klaster_shared.db.migrating import migrate
+from klaster_shared.testing.log import read_log
 from klaster_shared.testing.mail import MailSink
 from klaster_shared.testing.waiting import eventually
 
@@ -41,7 +43,7 @@ async def producer(kafka_servers: str) -> AsyncIterator[AIOKafkaProducer]:
 
 
 async def test_a_registration_that_events_confirms_reaches_the_registrant_and_the_world_hears_of_it(
-    running: bootstrap.Parts, producer: AIOKafkaProducer, mail_sink: MailSink, unique_name: Callable[[str], str]
+    running: bootstrap.Parts, producer: AIOKafkaProducer, kafka_servers: str, mail_sink: MailSink, unique_name: Callable[[str], str]
 ) -> None:
     address = f"{unique_name('zin-member')}@example.org"
     message, now = a_confirmation(email=address), SystemClock().now()
@@ -56,6 +58,14 @@ async def test_a_registration_that_events_confirms_reaches_the_registrant_and_th
 
     (mail,) = mail_sink.messages(to=address)
     assert mail["Subject"].startswith("Potwierdzenie udziału")
+    assert [type_in(record) for record in read_log(kafka_servers, topics.NOTIFICATIONS_DELIVERY) if envelope.id.encode() in record.value()] == [
+        "pl.lifescience.notifications.DeliveryQueued.v1",
+        "pl.lifescience.notifications.DeliverySent.v1",
+    ]
+
+
+def type_in(record: Any) -> str:
+    return str(dict(record.headers())["ce_type"].decode())
 
 
 def published(running: bootstrap.Parts) -> float | None:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from klaster_shared.db.failures import DATABASE_FAILURES
 from klaster_shared.errors import Unavailable
 
 type Connection = Any
@@ -25,6 +26,8 @@ POOL_SECONDS = 10
 STATEMENT_SECONDS = 60.0
 # The pool gives what the server said while connecting (starting up, too many clients, wrong password) in the dialect's own class.
 _NO_CONNECTION = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, AsyncAdapt_asyncpg_dbapi.Error)
+# What SQLAlchemy takes out of a URL's query for itself; the rest of it (ssl, …) is the driver's, for every connection alike.
+_NOT_OF_THE_DRIVER = ("prepared_statement_cache_size", "prepared_statement_name_func")
 _SESSION = {"idle_in_transaction_session_timeout": "60000", "lock_timeout": "10000"}
 
 
@@ -97,14 +100,12 @@ class Database:
         Raises:
             DatabaseAway: it could not be opened.
         """
-        url = self._url
+        _, options = self._engine.dialect.create_connect_args(self._url)
+        for name in _NOT_OF_THE_DRIVER:
+            options.pop(name, None)
         try:
             return await asyncpg.connect(
-                host=url.host,
-                port=url.port,
-                user=url.username,
-                password=url.password,
-                database=url.database,
+                **options,
                 timeout=CONNECT_SECONDS,
                 command_timeout=STATEMENT_SECONDS,
                 server_settings={"application_name": f"{self._name} relay", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5"},
@@ -117,7 +118,7 @@ class Database:
         try:
             async with asyncio.timeout(within), self.connect() as connection:
                 await connection.fetchval("SELECT 1")
-        except (OSError, TimeoutError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except DATABASE_FAILURES:
             return False
         return True
 

@@ -7,6 +7,11 @@ from klaster_shared.errors import StaleVersion, Unavailable
 
 DEADLOCK, SERIALIZATION, LOCK_TIMEOUT, UNIQUE_VIOLATION = "40P01", "40001", "55P03", "23505"
 
+DATABASE_FAILURES = (OSError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""Everything a statement, or asking for a connection, can raise: for loops that outlive their database. A connection that is
+killed in the middle of a statement raises each of them in turn, `InternalClientError` included.
+"""
+
 
 def sqlstate_of(error: BaseException) -> str | None:
     state = getattr(error, "sqlstate", None)

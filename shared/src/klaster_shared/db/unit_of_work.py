@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import date
 
-import asyncpg
-
 from klaster_shared.clock import Clock, Instant, day_in_warsaw
 from klaster_shared.contracts.envelope import Envelope, Message
 from klaster_shared.db.engine import Connection, Database
+from klaster_shared.db.failures import DATABASE_FAILURES
 from klaster_shared.origin import Origin
 from klaster_shared.outbox.recorder import OutboxRow, outbox_row, write_rows
 
@@ -115,5 +114,5 @@ async def _roll_back(connection: Connection) -> None:
         return
     try:
         await connection.execute("ROLLBACK")
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+    except DATABASE_FAILURES:
         connection.terminate()

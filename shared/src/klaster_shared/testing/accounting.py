@@ -16,6 +16,8 @@ TOPIC: Final = "klaster.inbound.accounting.v1"
 SOURCE: Final = "/accounting/erp"
 TYPE: Final = "pl.lifescience.inbound.InvoiceBooked.v1"
 DELIVERY_SECONDS: Final = 20.0
+LARGEST_RECORD: Final = 1_048_588
+"""Bytes; what a broker takes unless told otherwise. Klaster's own limit is far below."""
 
 type Headers = Sequence[tuple[str, bytes | None]]
 
@@ -66,7 +68,16 @@ def headers_of(*, message_id: str, subject: str, source: str = SOURCE, message_t
 @contextmanager
 def open_books(servers: str) -> Iterator[AccountingSystem]:
     """Librdkafka partitions by CRC32 unless told otherwise; `murmur2_random` is what Java clients and Klaster do."""
-    producer = Producer({"bootstrap.servers": servers, "partitioner": "murmur2_random", "acks": "all", "enable.idempotence": True, "linger.ms": 0})
+    producer = Producer(
+        {
+            "bootstrap.servers": servers,
+            "partitioner": "murmur2_random",
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": 0,
+            "message.max.bytes": LARGEST_RECORD,
+        }
+    )
     try:
         yield AccountingSystem(producer)
     finally:

@@ -17,6 +17,10 @@ type Json = dict[str, Any]
 EFFECT_SECONDS: Final = 20.0
 """How long an effect in another service may take on a machine that is busy with the suite itself."""
 
+ANSWER_SECONDS: Final = 180.0
+"""How long a service may take to be there again after its process was killed."""
+
+CONFLICT, UNAVAILABLE = 409, 503
 CURRENCY: Final = "PLN"
 
 
@@ -145,6 +149,29 @@ class Desk:
         return await self.items(service, "/admin/parked", **query)
 
 
+class InsistentDesk(Desk):
+    """Repeats a command under its own key until it has an answer, as a client should: no connection, in progress and unavailable are none."""
+
+    answered = 0
+
+    async def ask(self, method: str, service: str, path: str, **options: Any) -> httpx.Response:
+        if method == "POST":
+            options["headers"] = {**(options.get("headers") or {}), "Idempotency-Key": secrets.token_hex(16)}
+
+        async def answer() -> httpx.Response | None:
+            try:
+                found = await super(InsistentDesk, self).ask(method, service, path, **options)
+            except httpx.TransportError:
+                return None
+            in_progress = found.status_code == CONFLICT and found.json()["type"] == "/problems/idempotency-key-in-progress"
+            return None if in_progress or found.status_code == UNAVAILABLE else found
+
+        found = await eventually(answer, within=ANSWER_SECONDS, what=f"an answer to {method} {path}")
+        assert found is not None
+        self.answered += 1
+        return found
+
+
 def an_event(grant: Json | None = None, *, costs: Mapping[str, str] | None = None, **fields: Any) -> Json:
     """The body of a draft; with costs it needs the grant."""
     given = {
@@ -165,11 +192,11 @@ def an_event(grant: Json | None = None, *, costs: Mapping[str, str] | None = Non
 
 
 @asynccontextmanager
-async def open_desk(addresses: Mapping[str, str]) -> AsyncIterator[Desk]:
+async def open_desk[D: Desk](addresses: Mapping[str, str], kind: type[D]) -> AsyncIterator[D]:
     """`addresses`: service → URL."""
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
     async with httpx.AsyncClient(timeout=60, limits=limits, headers={"X-Klaster-Actor": "office"}) as client:
-        yield Desk(client, addresses)
+        yield kind(client, addresses)
 
 
 def _headers(key: str | None) -> dict[str, str]:

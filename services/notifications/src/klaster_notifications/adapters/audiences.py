@@ -9,8 +9,8 @@ from typing import Final
 
 import orjson
 from sqlalchemy import Integer, bindparam, func, select
-from sqlalchemy.dialects.postgresql import insert
 
+from klaster_notifications.adapters.repositories import insert_unless_known
 from klaster_notifications.adapters.rows import cause_of, contact_of
 from klaster_notifications.adapters.tables import CAUSE, CONTACT
 from klaster_notifications.domain.audiences import Cause, Contact
@@ -22,8 +22,8 @@ _LOCK_CLASS: Final = 0x6B6C_6175
 """Locks of two 32-bit numbers are a space of their own: none of the platform's single 64-bit ones can be met here."""
 
 _HOLD = Statement(select(func.pg_advisory_xact_lock(bindparam("kind", type_=Integer), bindparam("organisation", type_=Integer))))
-_KEEP_CONTACT = Statement(insert(CONTACT).values({c.name: bindparam(c.name, type_=c.type) for c in CONTACT.columns}).on_conflict_do_nothing())
-_KEEP_CAUSE = Statement(insert(CAUSE).values({c.name: bindparam(c.name, type_=c.type) for c in CAUSE.columns}).on_conflict_do_nothing())
+_KEEP_CONTACT = Statement(insert_unless_known(CONTACT))
+_KEEP_CAUSE = Statement(insert_unless_known(CAUSE))
 _CONTACTS = Statement(select(CONTACT).where(CONTACT.c.organisation_id == bindparam("organisation")).order_by(CONTACT.c.recorded_at, CONTACT.c.id))
 _CAUSES = Statement(select(CAUSE).where(CAUSE.c.organisation_id == bindparam("organisation")).order_by(CAUSE.c.recorded_at, CAUSE.c.id))
 

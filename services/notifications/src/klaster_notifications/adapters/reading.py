@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import Integer, Uuid, bindparam, func, or_, select
+from sqlalchemy import bindparam, func, select
 
 from klaster_notifications.adapters.rows import delivery_of, dispatch_of
 from klaster_notifications.adapters.tables import DELIVERY, DISPATCH
@@ -12,22 +12,19 @@ from klaster_notifications.domain.delivery import Status
 from klaster_notifications.domain.ids import DeliveryId
 from klaster_shared.clock import Instant
 from klaster_shared.db.engine import Connection
-from klaster_shared.db.listing import is_given
+from klaster_shared.db.listing import is_given, page
 from klaster_shared.db.statements import Row, Statement
 from klaster_shared.errors import NotFound
 
 _TRACKED = select(DELIVERY, *DISPATCH.columns).outerjoin(DISPATCH, DISPATCH.c.delivery_id == DELIVERY.c.id)
 _DELIVERY = Statement(_TRACKED.where(DELIVERY.c.id == bindparam("key")))
-_after = bindparam("after", type_=Uuid)
-_DELIVERIES = Statement(
+_DELIVERIES = page(
     _TRACKED.where(
         is_given(DELIVERY.c.recipient_id, "recipient"),
         is_given(DELIVERY.c.status, "status"),
         is_given(DELIVERY.c.cause_id, "cause"),
-        or_(_after.is_(None), DELIVERY.c.id > _after),
-    )
-    .order_by(DELIVERY.c.id)
-    .limit(bindparam("rows", type_=Integer))
+    ),
+    DELIVERY.c.id,
 )
 _BY_STATUS = Statement(select(DELIVERY.c.status, func.count().label("deliveries")).group_by(DELIVERY.c.status))
 _OLDEST_QUEUED = Statement(select(DELIVERY.c.queued_at).where(DELIVERY.c.status == Status.QUEUED).order_by(DELIVERY.c.id).limit(1))

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, DateTime, Integer, Uuid, bindparam, func, null, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, DateTime, Integer, Table, Uuid, bindparam, func, null, select, update
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from klaster_notifications.adapters.publishing import to_message
 from klaster_notifications.adapters.rows import delivery_of, dispatch_of, outgoing_of
@@ -19,7 +19,13 @@ from klaster_shared.db.statements import Statement, insert_of, versioned_update
 from klaster_shared.db.unit_of_work import UnitOfWork
 from klaster_shared.errors import NotFound
 
-_ADD_DELIVERY = Statement(insert(DELIVERY).values({c.name: bindparam(c.name, type_=c.type) for c in DELIVERY.columns}).on_conflict_do_nothing())
+
+def insert_unless_known(table: Table) -> Insert:
+    """INSERT of every column that writes nothing when any unique constraint says that the row is there; the parameters are the column names."""
+    return insert(table).values({c.name: bindparam(c.name, type_=c.type) for c in table.columns}).on_conflict_do_nothing()
+
+
+_ADD_DELIVERY = Statement(insert_unless_known(DELIVERY))
 _ADD_LETTER = Statement(insert_of(LETTER))
 _ADD_DISPATCH = Statement(insert_of(DISPATCH))
 _DELIVERY = Statement(select(DELIVERY).where(DELIVERY.c.id == bindparam("key")))
@@ -155,7 +161,7 @@ def _state(dispatch: Dispatch) -> dict[str, Any]:
 
 _SETTLED = {"status", "settled_at", "reason", "version"}
 _STORE = AggregateStore[Delivery](
-    "Delivery",
+    "delivery",
     insert=_ADD_DELIVERY,
     update=Statement(versioned_update(DELIVERY, *({c.name for c in DELIVERY.columns} - _SETTLED))),
     to_row=_delivery_row,

@@ -9,10 +9,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klaster_notifications.consumers.budget import tell_of_refusal
-from klaster_notifications.consumers.partners import keep_new_contact, tell_of_upgrade
 from klaster_notifications.domain.facts import DeliveryWasQueued
-from klaster_notifications.testing import NOON, InMemoryWork, a_contact_added, a_refusal, an_upgrade, heard
+from klaster_notifications.testing import NOON, InMemoryWork, a_contact_added, a_refusal, an_upgrade, hear, heard
 from klaster_shared.contracts.budget import CommitmentRefused
 from klaster_shared.contracts.envelope import Envelope
 from klaster_shared.contracts.partners import ContactAdded, MembershipUpgraded
@@ -33,14 +31,7 @@ class Story:
 
 async def deliver(work: InMemoryWork, arrivals: Sequence[Heard]) -> None:
     for message, envelope in arrivals:
-        work.hearing(envelope)
-        match message:
-            case ContactAdded():
-                await keep_new_contact(message, work)
-            case CommitmentRefused():
-                await tell_of_refusal(message, work)
-            case MembershipUpgraded():
-                await tell_of_upgrade(message, work)
+        await hear(work, message, envelope)
 
 
 def told(work: InMemoryWork) -> set[tuple[UUID, str, str, str]]:
