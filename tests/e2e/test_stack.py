@@ -203,7 +203,7 @@ def test_down_leaves_nothing_behind_even_after_the_supervisor_was_killed() -> No
         parts = processes(stack)
         assert len(parts) == 8
         assert stack.run("down").returncode == 0
-        assert not [process for process in parts if process.is_running()]
+        assert not [process for process in parts if is_alive(process)]
 
         stack.json("up", "--no-seed")
         parts = processes(stack)

@@ -31,6 +31,7 @@ class Assembly[W: UnitOfWork]:
     clock: Clock
     database: Database
     metrics: Metrics
+    relay: Relay
     transactions: Transactions[W]
     components: Sequence[Component]
     office: ParkingOffice[W] | None
@@ -43,19 +44,30 @@ def assemble[W: UnitOfWork](
     consumers: Sequence[Consumer] = (),
     probes: Callable[[Metrics, Clock], Sequence[Probe]] = lambda _metrics, _clock: (),
     clock: Clock | None = None,
+    metrics: Metrics | None = None,
+    also_wake: Callable[[], None] = lambda: None,
 ) -> Assembly[W]:
-    """`work` is called as `work(connection, now=…, origin=…)`; `probes` makes a service's own gauges on the registry of the metrics."""
+    """`work` is called as `work(connection, now=…, origin=…)`; `probes` makes a service's own gauges on the registry of the metrics.
+
+    `also_wake` is called, like the relay, after each commit that wrote outbox rows; for a worker that waits for what they report.
+    """
     clock = clock or SystemClock()
-    metrics = Metrics(new_registry())
+    metrics = metrics or Metrics(new_registry())
     database = Database(settings.database_url.get_secret_value(), name=settings.service, pool_size=settings.database_pool_size)
     relay = Relay(database, lambda: KafkaPublisher(settings.kafka_servers, client_id=f"{settings.service}-relay"), metrics=metrics, clock=clock)
-    transactions = Transactions(database, work, clock=clock, wake=relay.wake)
+
+    def wake() -> None:
+        relay.wake()
+        also_wake()
+
+    transactions = Transactions(database, work, clock=clock, wake=wake)
     gauges = StoredState(database, metrics, clock, consumers=[c.name for c in consumers], probes=probes(metrics, clock))
     unparkers = {c.name: Unparker(c, transactions, metrics) for c in consumers}
     return Assembly(
         clock=clock,
         database=database,
         metrics=metrics,
+        relay=relay,
         transactions=transactions,
         components=[relay, *_running(consumers, transactions, metrics, settings), *unparkers.values(), gauges],
         office=ParkingOffice(transactions, wake=lambda name: unparkers[name].wake()) if consumers else None,

@@ -1,9 +1,10 @@
 """The alert conditions that matter on one machine, evaluated from what the services expose, so that nobody is blind without Prometheus.
 
-The one rule: a condition reads one service's samples and says what is wrong in a sentence with its numbers. The names are those of
-`deploy/prometheus/alerts.yml`; where a rule there waits some minutes before it fires, a look of ours says what is the case now.
+The one rule: names and limits are those of `deploy/prometheus/alerts.yml`, and each name has its page in `docs/runbooks`. A rule there waits some
+minutes before it fires; a look of ours says what is the case now. Conditions that need the past (rates, changes) are left to Prometheus.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +13,9 @@ from klaster_local.metrics import Samples
 
 OUTBOX_SECONDS: Final = 60.0
 LAG_SECONDS: Final = 60.0
-MAIL_SECONDS: Final = 300.0
+STUCK_SECONDS: Final = 120.0
+PARKED_SECONDS: Final = 3600.0
+DELIVERY_SECONDS: Final = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,28 @@ def _behind(samples: Samples) -> Iterator[Finding]:
             yield consumer, f"{messages:.0f} messages behind, the oldest {sample.value:.0f} s"
 
 
+def _stuck(samples: Samples) -> Iterator[Finding]:
+    for sample in samples.of("klaster_consumer_last_progress_timestamp_seconds"):
+        consumer, still = sample.labels["consumer"], time.time() - sample.value
+        messages = samples.total("klaster_consumer_lag_messages", consumer=consumer)
+        if messages and still > STUCK_SECONDS:
+            yield consumer, f"{messages:.0f} messages behind, and it has moved past none for {still:.0f} s"
+
+
+def _without_partitions(samples: Samples) -> Iterator[Finding]:
+    """The age of the parked is shown for every consumer there is, whether it has joined its group or not."""
+    joined = {sample.labels["consumer"] for sample in samples.of("klaster_consumer_lag_messages")}
+    for sample in samples.of("klaster_parked_oldest_age_seconds"):
+        if sample.labels["consumer"] not in joined:
+            yield sample.labels["consumer"], "it holds no verified partition: messages wait in Kafka"
+
+
+def _parked_long(samples: Samples) -> Iterator[Finding]:
+    for sample in samples.of("klaster_parked_oldest_age_seconds"):
+        if sample.value > PARKED_SECONDS:
+            yield sample.labels["consumer"], f"a message has been parked for {sample.value / 60:.0f} minutes"
+
+
 def _parked(samples: Samples) -> Iterator[Finding]:
     for sample in samples.of("klaster_parked_messages"):
         if sample.value:
@@ -81,9 +106,15 @@ def _overdue(samples: Samples) -> Iterator[Finding]:
             yield sample.labels["saga"], f"{sample.value:.0f} processes past their deadline"
 
 
-def _mail(samples: Samples) -> Iterator[Finding]:
+def _mail_server(samples: Samples) -> Iterator[Finding]:
+    for sample in samples.of("klaster_notifications_mail_server_up"):
+        if not sample.value:
+            yield "sender", "the mail server takes no mail"
+
+
+def _deliveries(samples: Samples) -> Iterator[Finding]:
     age = samples.total("klaster_notifications_oldest_queued_age_seconds")
-    if age > MAIL_SECONDS:
+    if age > DELIVERY_SECONDS:
         yield "sender", f"the oldest mail has waited {age:.0f} s"
 
 
@@ -94,13 +125,17 @@ def _books(samples: Samples) -> Iterator[Finding]:
 
 
 _CONDITIONS: Final[dict[str, Callable[[Samples], Iterator[Finding]]]] = {
-    "OutboxNotDraining": _outbox_old,
-    "OutboxDeadRows": _outbox_dead,
-    "OutboxWithoutRelay": _no_leader,
+    "OutboxStalled": _outbox_old,
+    "NoRelayLeader": _no_leader,
+    "DeadOutboxRow": _outbox_dead,
     "ConsumerLagging": _behind,
+    "ConsumerStuck": _stuck,
+    "ConsumerWithoutPartitions": _without_partitions,
+    "PartitionRefused": _refused,
     "MessagesParked": _parked,
-    "ConsumerPartitionsRefused": _refused,
+    "ParkedTooLong": _parked_long,
     "SagaOverdue": _overdue,
-    "MailNotLeaving": _mail,
     "BudgetContradiction": _books,
+    "MailServerAway": _mail_server,
+    "DeliveriesStuck": _deliveries,
 }

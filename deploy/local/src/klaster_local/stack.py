@@ -56,8 +56,11 @@ class Stack:
         self._state.mkdir(parents=True, exist_ok=True)
         pid = self._spawn()
         deadline = time.monotonic() + BEGIN_SECONDS
-        while owner(self._state) is None or (record := self.record()) is None or record.supervisor != pid:
-            if time.monotonic() > deadline or _has_ended(pid):
+        while owner(self._state) != pid or (record := self.record()) is None or record.supervisor != pid:
+            ended = _has_ended(pid)
+            if ended and self.is_running:  # another `klaster up` was faster
+                return
+            if ended or time.monotonic() > deadline:
                 raise CommandFailed("The supervisor could not be started; its log ends with:", _tail(self._log))
             time.sleep(POLL_SECONDS)
 
@@ -203,7 +206,11 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def _has_ended(pid: int) -> bool:
-    return os.waitpid(pid, os.WNOHANG)[0] != 0
+    """Of a child of ours; it may be asked again after it has ended."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True
 
 
 def _tail(log: Path) -> str:

@@ -20,11 +20,11 @@ def create_app(settings: NotificationsSettings, parts: bootstrap.Parts | None = 
         description="Who has to be told what, and the record that they were.",
         database=parts.database,
         transactions=parts.transactions,
-        metrics=parts.metrics,
+        metrics=parts.assembly.metrics,
         routers=[router],
-        components=parts.components,
+        components=parts.assembly.components,
         consumes=CONSUMES,
-        office=parts.office,
+        office=parts.assembly.office,
     )
     app.state.record = StoredRecord
     app.state.shelf = parts.letters

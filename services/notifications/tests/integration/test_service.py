@@ -26,10 +26,10 @@ async def running(new_database: Callable[[], str], kafka_servers: str, declared_
     await migrate("klaster_notifications", url)
     settings = NotificationsSettings.load(database_url=url, kafka_servers=kafka_servers, smtp_host=mail_sink.host, smtp_port=mail_sink.port)
     parts = bootstrap.build(settings)
-    for component in parts.components:
+    for component in parts.assembly.components:
         await component.start()
     yield parts
-    for component in reversed(parts.components):
+    for component in reversed(parts.assembly.components):
         await component.stop()
     await parts.database.dispose()
 

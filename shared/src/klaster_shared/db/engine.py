@@ -75,6 +75,9 @@ class Database:
         connection = fairy.driver_connection
         try:
             yield connection
+        except asyncpg.InternalClientError:
+            connection.terminate()  # the driver has lost track of the protocol: open it may be, of use it is not
+            raise
         finally:
             if connection is None or connection.is_closed() or connection.is_in_transaction():
                 fairy.invalidate()
@@ -110,7 +113,7 @@ class Database:
                 command_timeout=STATEMENT_SECONDS,
                 server_settings={"application_name": f"{self._name} relay", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5"},
             )
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except DATABASE_FAILURES as error:
             raise DatabaseAway(f"The database of {self._name} does not answer: {type(error).__name__}.") from error
 
     async def answers(self, within: float = 2.0) -> bool:

@@ -6,7 +6,7 @@ The one rule: nothing outside this module knows how a Core statement becomes tex
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Table, bindparam, column, func, select
+from sqlalchemy import ARRAY, BindParameter, ColumnElement, Numeric, String, Table, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement, Insert, Update
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -20,19 +20,22 @@ _DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]  # the dia
 
 
 class Statement:
-    """A compiled statement. Parameters are the Core statement's bind names; a missing or unknown one raises TypeError."""
+    """A compiled statement. Parameters are the names of the Core statement's binds without a value; a missing or unknown one raises
+    TypeError. A value given in Core, None included, is part of the statement.
+    """
 
     __slots__ = ("_arguments", "names", "sql")
 
     def __init__(self, statement: ClauseElement) -> None:
         compiled: Any = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        _refuse_silent_losses(compiled.binds.values())
         self.sql = str(compiled)
         self.names: tuple[str, ...] = tuple(compiled.positiontup or ())
-        literals = {name: value for name, value in compiled.params.items() if value is not None}
-        self._arguments = self._arranger(literals)
+        asked = frozenset(name for name, bind in compiled.binds.items() if bind.required)
+        self._arguments = self._arranger(asked, {name: compiled.params[name] for name in self.names if name not in asked})
 
-    def _arranger(self, literals: dict[str, Any]) -> Callable[[dict[str, Any]], list[Any]]:
-        names, asked = self.names, frozenset(self.names) - literals.keys()
+    def _arranger(self, asked: frozenset[str], literals: dict[str, Any]) -> Callable[[dict[str, Any]], list[Any]]:
+        names = self.names
 
         def arrange(values: dict[str, Any]) -> list[Any]:
             if values.keys() != asked:
@@ -58,6 +61,18 @@ class Statement:
         """The number of rows written."""
         tag: str = await connection.execute(self.sql, *self._arguments(values))
         return int(tag.rpartition(" ")[2])
+
+
+def _refuse_silent_losses(binds: Iterable[BindParameter[Any]]) -> None:
+    """Every parameter is cast to its type, and PostgreSQL rounds and cuts in a cast without a word: `1.005::numeric(18,2)` is
+    1.01, `ARRAY['toolong']::varchar(5)[]` is `{toolo}`. What a value may be is for the domain and the table to check.
+    """
+    for bind in binds:
+        kind, in_array = (bind.type.item_type, True) if isinstance(bind.type, ARRAY) else (bind.type, False)
+        rounds = isinstance(kind, Numeric) and kind.scale is not None
+        cuts = in_array and isinstance(kind, String) and kind.length is not None
+        if rounds or cuts:
+            raise TypeError(f"parameter {bind.key} is cast to {kind!r}, which changes values silently; leave the size out of the type")
 
 
 def insert_of(table: Table, *omit: str) -> Insert:

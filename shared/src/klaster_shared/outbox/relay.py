@@ -13,15 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
 import orjson
 import structlog
 from sqlalchemy import ARRAY, BigInteger, Text, and_, bindparam, delete, exists, func, select, update
 
 from klaster_shared.clock import Clock
 from klaster_shared.db.engine import Connection, Database
+from klaster_shared.db.failures import DATABASE_FAILURES
 from klaster_shared.db.statements import Row, Statement
-from klaster_shared.errors import Unavailable
 from klaster_shared.observability.metrics import Metrics
 from klaster_shared.outbox.publisher import Publisher, is_definitive
 from klaster_shared.outbox.table import OUTBOX
@@ -33,6 +32,8 @@ QUIET_POLL_SECONDS = 0.05
 QUIET_AFTER_SECONDS = 60.0
 STANDBY_SECONDS = 0.25
 SEND_SECONDS = 15.0
+STOP_SECONDS = 5.0
+"""How long the batch in hand may take to end when the process is stopped; what is not acknowledged by then is sent again."""
 ALONE_ATTEMPTS = 3
 """How often a record must be refused, alone and first on a fresh producer, before its row is called dead."""
 BACKOFF_SECONDS = (0.1, 5.0)
@@ -91,12 +92,12 @@ class Relay:
         self._task = asyncio.create_task(self._run(), name="relay")
 
     async def stop(self) -> None:
-        """Finishes the batch in hand and gives the lock back; bounded by the send limit."""
+        """Finishes the batch in hand, within `STOP_SECONDS`, and gives the lock back."""
         self._stopping.set()
         self._awake.set()
         if self._task is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._task, SEND_SECONDS + 2)
+                await asyncio.wait_for(self._task, STOP_SECONDS)
             self._task = None
 
     def report(self) -> dict[str, Any]:
@@ -108,7 +109,7 @@ class Relay:
             try:
                 await self._lead_once()
                 delay = BACKOFF_SECONDS[0]
-            except (OSError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            except Exception as error:  # noqa: BLE001 - a relay that ended would keep every message for good, and nobody would hear of it
                 self._note(error)
                 await self._pause(delay)
                 delay = min(delay * 2, BACKOFF_SECONDS[1])
@@ -125,6 +126,7 @@ class Relay:
             await self._lead(connection)
         finally:
             self._leads(False)
+            self._suspects.clear()
             await self._discard_publisher()
             await _close(connection)
 
@@ -146,9 +148,8 @@ class Relay:
             self._note(delivery.failure)
             self._suspects.update(row["id"] for row in delivery.refused)
             await self._discard_publisher()
-            if not delivery.refused:
-                await self._pause(delay)
-                delay = min(delay * 2, BACKOFF_SECONDS[1])
+            await self._pause(delay)
+            delay = min(delay * 2, BACKOFF_SECONDS[1])
 
     async def _deliver(self, connection: Connection, rows: list[Row]) -> Delivery:
         """Suspects go alone, each first on a fresh producer; what lies between them goes pipelined. The first failure ends it."""
@@ -175,6 +176,7 @@ class Relay:
 
     async def _send(self, rows: list[Row]) -> Delivery:
         futures: list[asyncio.Future[Any]] = []
+        ended: Exception | None = None
         delivery = Delivery()
         try:
             async with asyncio.timeout(SEND_SECONDS):
@@ -183,14 +185,14 @@ class Relay:
                     try:
                         futures.append(await publisher.send(row["topic"], row["key"].encode(), row["payload"], _headers(row)))
                     except Exception as error:  # noqa: BLE001 - the first send() that raises ends the batch, nothing behind it is sent
-                        delivery.failure = error
+                        ended = error
                         if is_definitive(error):
                             delivery.refused.append(row)
                         break
                 if futures:
                     await asyncio.wait(futures)
         except Exception as error:  # noqa: BLE001 - every failure of a client has the same answer: throw it away, read again
-            delivery.failure = delivery.failure or error
+            ended = ended or error
         for row, future in zip(rows, futures, strict=False):
             failure = future.exception() if future.done() and not future.cancelled() else TimeoutError("no acknowledgement in time")
             if failure is None:
@@ -199,6 +201,7 @@ class Relay:
             delivery.failure = delivery.failure or failure
             if is_definitive(failure):
                 delivery.refused.append(row)
+        delivery.failure = delivery.failure or ended
         return delivery
 
     async def _send_alone(self, connection: Connection, row: Row) -> BaseException | None:
@@ -267,7 +270,7 @@ def _headers(row: Row) -> list[tuple[str, bytes]]:
 
 async def _close(connection: Connection) -> None:
     """Closing the connection gives the advisory lock back at once."""
-    with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+    with suppress(*DATABASE_FAILURES):
         await asyncio.wait_for(connection.close(), 2)
         return
     connection.terminate()

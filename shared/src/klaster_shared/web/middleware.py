@@ -1,9 +1,11 @@
 """What happens to every request, in plain ASGI: correlation, metrics, limits, and a problem document whatever goes wrong.
 
-The one rule: a middleware here never reads a body and never waits; a request pays for nothing it does not use.
+The one rule: a middleware here never reads a body that it passes on, and never waits for one; a request pays for nothing it does not use.
 """
 
+import asyncio
 import time
+from contextlib import suppress
 from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -23,6 +25,8 @@ from klaster_shared.web.protocol import BodyTooLarge
 CORRELATION_HEADER: Final = "X-Correlation-Id"
 BODY_LIMIT: Final = 1024 * 1024
 """Bytes."""
+DROP_LIMIT: Final = 32 * BODY_LIMIT
+DROP_SECONDS: Final = 5.0
 
 _CLIENT_WENT_AWAY: Final = 499
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -110,6 +114,18 @@ class LastResort:
             await response(scope, receive, send)
 
 
+async def _drop_rest(receive: Receive) -> None:
+    """Takes in what a client is still sending: when the connection is closed on it, it sees a reset and never the answer (RFC 9112 section 9.6)."""
+    dropped = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DROP_SECONDS):
+            while dropped < DROP_LIMIT:
+                message = await receive()
+                dropped += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+
+
 class RequestLimits:
     """Refuses bodies over `BODY_LIMIT`, by their announced length or while they arrive, and NUL in the query string."""
 
@@ -161,6 +177,8 @@ class RequestLimits:
             await self._refuse(BodyTooLarge(self._limit), scope, receive, send)
 
     async def _refuse(self, refusal: KlasterError, scope: Scope, receive: Receive, send: Send) -> None:
-        """The rest of the body stays unread, so the connection cannot be used again."""
+        """After a refused body the connection cannot be used again: its rest may still be on the way."""
         headers = {"Connection": "close"} if isinstance(refusal, BodyTooLarge) else None
+        if headers and "Expect" not in Headers(scope=scope):  # who expects 100-continue has not begun to send
+            await _drop_rest(receive)
         await problem(refusal, instance=scope["state"]["request_id"], headers=headers)(scope, receive, send)

@@ -24,7 +24,12 @@ async def started(tmp_path: Path) -> AsyncIterator[Callable[..., Part]]:
     parts: list[Part] = []
     defects: list[BaseException] = []
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGCHLD, lambda: [part.look() for part in parts])
+
+    def look() -> None:
+        for part in parts:
+            part.look()
+
+    loop.add_signal_handler(signal.SIGCHLD, look)
 
     def make(code: str, *, ready: Callable[[], bool] = lambda: True, within: float = 10.0) -> Part:
         program = Program(name="part", command=(sys.executable, "-c", code), log=tmp_path / "part.log", grace=5.0)
