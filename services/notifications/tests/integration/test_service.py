@@ -69,4 +69,4 @@ def type_in(record: Any) -> str:
 
 
 def published(running: bootstrap.Parts) -> float | None:
-    return running.metrics.registry.get_sample_value("klaster_outbox_published_total", {"topic": topics.NOTIFICATIONS_DELIVERY})
+    return running.assembly.metrics.registry.get_sample_value("klaster_outbox_published_total", {"topic": topics.NOTIFICATIONS_DELIVERY})
