@@ -28,7 +28,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 LOG_LINES = 30
 TEST_SECONDS = 400
-SETTLE_SECONDS = 60.0
+SETTLE_SECONDS = 180.0
+"""More than the lease of a claimed mail: a sender that was killed keeps its mails until then."""
 LOGS = pytest.StashKey[Path]()
 
 type Settled = Callable[[], Awaitable[Look]]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aiokafka.errors import KafkaConnectionError
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 ANSWER_SECONDS = 10
@@ -35,7 +35,18 @@ class TopicIdentities:
         found: dict[str, str] = {}
         try:
             for name, future in self._admin.describe_topics(TopicCollection(topics), request_timeout=ANSWER_SECONDS).items():
-                found[name] = str(future.result(ANSWER_SECONDS).topic_id)
+                identity = _identity(future)
+                if identity is not None:
+                    found[name] = identity
         except KafkaException as error:
             raise KafkaConnectionError(f"topic ids: {error.args[0].name()}") from error
         return found
+
+
+def _identity(described: Any) -> str | None:
+    try:
+        return str(described.result(ANSWER_SECONDS).topic_id)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        raise

@@ -19,6 +19,9 @@ from klaster_shared.contracts.envelope import Envelope, Message, Undecodable, de
 from klaster_shared.contracts.registry import SchemaViolation, by_ce_type, parse
 from klaster_shared.outbox.recorder import MAX_VALUE_BYTES
 
+LATEST_MILLISECONDS = 253_402_300_799_999
+"""The end of the year 9999. A producer may write any 64-bit number as its record's time; a datetime ends there."""
+
 UNKNOWN_TYPE = "unknown"
 """The metric label of every type that is not in the registry: labels stay bounded."""
 
@@ -75,7 +78,7 @@ def raw_record(record: ConsumerRecord) -> RawRecord:
     return RawRecord(
         partition=Partition(record.topic, record.partition),
         offset=record.offset,
-        logged_at=datetime.fromtimestamp(max(record.timestamp, 0) / 1000, UTC),
+        logged_at=datetime.fromtimestamp(min(max(record.timestamp, 0), LATEST_MILLISECONDS) / 1000, UTC),
         key=record.key,
         headers=tuple(record.headers),
         value=record.value,

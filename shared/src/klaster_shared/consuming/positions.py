@@ -45,6 +45,11 @@ class Position:
     topic_id: str | None
     moved_at: Instant
 
+    @property
+    def is_reset(self) -> bool:
+        """Whether an operator has set it and nobody has taken it up since."""
+        return self.topic_id is None
+
 
 _consumer = bindparam("consumer", type_=Text)
 _asked = rows_of([_t.topic, _t.partition], "asked")
@@ -157,6 +162,25 @@ async def reset(connection: Connection, consumer: str, partition: Partition, to:
     if not moved:
         raise NotFound("position", f"{consumer} {partition.topic}/{partition.number}")
     await write_act(connection, act, consumer=consumer, subject=f"{partition.topic}/{partition.number} to {to}")
+
+
+def misfit(position: Position, *, start: int, end: int, identity: str) -> str | None:
+    """Why a stored position does not belong to the log that is there; None when it does."""
+    if position.topic_id not in {None, identity}:
+        return RECREATED
+    if position.next_offset < start:
+        return cut(start, position.next_offset)
+    if position.next_offset > end:
+        return f"the log ends at {end}, the position is {position.next_offset}: the log was truncated or created again"
+    return None
+
+
+RECREATED = "the topic was deleted and created again"
+
+
+def cut(start: int, next_offset: int) -> str:
+    """Said of a log that begins behind the position."""
+    return f"the log starts at {start}, the position is {next_offset}: messages were deleted before they were read"
 
 
 def _position(row: Row) -> Position:

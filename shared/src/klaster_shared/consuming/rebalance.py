@@ -11,13 +11,11 @@ from contextlib import suppress
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
 
 from klaster_shared.consuming import positions
-from klaster_shared.consuming.positions import Partition, Position
+from klaster_shared.consuming.positions import Partition, Position, misfit
 from klaster_shared.consuming.runner import KafkaClient, Runner, Standing
 from klaster_shared.db.unit_of_work import UnitOfWork
-from klaster_shared.errors import Unavailable
 from klaster_shared.kafka import TopicIdentities
 from klaster_shared.observability.metrics import Metrics
 
@@ -44,7 +42,20 @@ class Rebalance[W: UnitOfWork](ConsumerRebalanceListener):  # type: ignore[misc]
         self._commit = commit
         self._metrics = metrics
         self._assignment = 0
+        self._unverified: set[TopicPartition] = set()
         self._task: asyncio.Task[None] | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Before the group is joined."""
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Nothing is verified any more, whatever the group still assigns to us while we leave it."""
+        self._stopped = True
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - aiokafka's signature
         """Lets the batch in hand end, commits its offsets, forgets every expectation."""
@@ -56,75 +67,76 @@ class Rebalance[W: UnitOfWork](ConsumerRebalanceListener):  # type: ignore[misc]
         self._runner.forget_all()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        client = self._client()
-        client.pause(*assigned)
+        self._client().pause(*assigned)
         self._assignment += 1
         self._runner.forget_all()
+        if self._stopped:
+            return
         self._runner.interrupted = False
         self._metrics.consumer_rebalances.labels(consumer=self._runner.consumer.name).inc()
-        self._verify_in_background(client, set(assigned))
+        self._unverified = set(assigned)
+        self._verify_in_background()
 
-    def recheck_refused(self) -> None:
-        """Partitions refused while they ran are verified again and again, so that an operator's reset takes effect."""
-        if self._runner.refused and (self._task is None or self._task.done()):
-            self._verify_in_background(self._client(), {TopicPartition(*p) for p in self._runner.refused})
+    async def take_up_resets(self) -> None:
+        """An operator has set a position: whether the partition was refused or runs, it is verified anew and read from there."""
+        runner = self._runner
+        async with runner.transactions.database.connect() as connection:
+            stored = await positions.of_consumer(connection, runner.consumer.name)
+        ours = runner.standings.keys() | runner.refused.keys()
+        reset = {p for p in ours if p in stored and stored[p].is_reset}
+        for partition in reset:
+            runner.set_aside(partition)
+            self._unverified.add(TopicPartition(*partition))
+        if reset:
+            self._verify_in_background()
 
     async def check_identities(self) -> None:
         """Refuses running partitions whose topic was deleted and created again under the same name."""
         runner = self._runner
         running = set(runner.standings)
-        try:
-            identities = await self._identities.of({p.topic for p in running})
-            async with runner.transactions.database.connect() as connection:
-                stored = await positions.of_consumer(connection, runner.consumer.name)
-        except (KafkaError, OSError, Unavailable, TimeoutError):
-            return  # looked at again in a minute
-        for partition in running & set(runner.standings):
-            identity = identities.get(partition.topic)
-            if identity is not None and stored[partition].topic_id not in {None, identity}:
-                runner.refuse(partition, "the topic was deleted and created again")
+        identities = await self._identities.of({p.topic for p in running})
+        async with runner.transactions.database.connect() as connection:
+            stored = await positions.of_consumer(connection, runner.consumer.name)
+        for partition in running & runner.standings.keys() & stored.keys():
+            if stored[partition].topic_id not in {None, identities.get(partition.topic, stored[partition].topic_id)}:
+                runner.refuse(partition, positions.RECREATED)
 
-    def cancel(self) -> None:
-        """Ends a verification that is under way."""
+    def _verify_in_background(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            self._task = None
+        self._task = asyncio.create_task(self._verify(self._assignment), name=f"verify {self._runner.consumer.name}")
 
-    def _verify_in_background(self, client: KafkaClient, partitions: set[TopicPartition]) -> None:
-        self.cancel()
-        self._task = asyncio.create_task(self._verify(client, partitions, self._assignment), name=f"verify {self._runner.consumer.name}")
-
-    async def _verify(self, client: KafkaClient, assigned: set[TopicPartition], assignment: int) -> None:
+    async def _verify(self, assignment: int) -> None:
         delay = RETRY_SECONDS[0]
-        open_ = set(assigned)
-        while open_ and assignment == self._assignment:
+        while self._unverified and assignment == self._assignment:
             try:
-                open_ -= await self._verify_once(client, open_, assignment)
-                delay = RETRY_SECONDS[1]  # what is left is refused; an operator's reset is noticed at this pace
-            except (KafkaError, OSError, Unavailable, TimeoutError) as error:
+                await self._verify_once(assignment)
+            except Exception as error:  # noqa: BLE001 - the partitions are ours and paused: nobody else would ever take them up
                 log.warning("assignment not verified yet", consumer=self._runner.consumer.name, failure=type(error).__name__)
-                delay = min(delay * 2, RETRY_SECONDS[1])
-            if open_:
+            if self._unverified:
                 await asyncio.sleep(delay)
+                delay = min(delay * 2, RETRY_SECONDS[1])
 
-    async def _verify_once(self, client: KafkaClient, assigned: set[TopicPartition], assignment: int) -> set[TopicPartition]:
-        """The partitions that now run."""
-        starts = await client.beginning_offsets(list(assigned))
-        ends = await client.end_offsets(list(assigned))
-        identities = await self._identities.of({tp.topic for tp in assigned})
+    async def _verify_once(self, assignment: int) -> None:
+        """Each partition runs afterwards or is refused; one whose topic the broker does not know is asked for again."""
+        client, waiting = self._client(), set(self._unverified)
+        starts = await client.beginning_offsets(list(waiting))
+        ends = await client.end_offsets(list(waiting))
+        identities = await self._identities.of({tp.topic for tp in waiting})
         stored = await self._stored(starts, identities)
-        running: set[TopicPartition] = set()
-        for tp in assigned:
+        for tp in waiting:
             if assignment != self._assignment or tp not in client.assignment():
-                break
-            partition = Partition(tp.topic, tp.partition)
-            why = misfit(stored[partition], start=starts[tp], end=ends[tp], identity=identities.get(tp.topic))
-            if why is not None:
-                self._runner.refuse(partition, why)
+                return
+            identity = identities.get(tp.topic)
+            if identity is None:
                 continue
-            self._runner.take(partition, Standing(stored[partition].next_offset), client)
-            running.add(tp)
-        return running
+            self._unverified.discard(tp)
+            partition = Partition(tp.topic, tp.partition)
+            why = misfit(stored[partition], start=starts[tp], end=ends[tp], identity=identity)
+            if why is None:
+                self._runner.take(partition, Standing(stored[partition].next_offset), client)
+            else:
+                self._runner.refuse(partition, why)
 
     async def _stored(self, starts: dict[TopicPartition, int], identities: dict[str, str]) -> dict[Partition, Position]:
         transactions = self._runner.transactions
@@ -136,14 +148,3 @@ class Rebalance[W: UnitOfWork](ConsumerRebalanceListener):  # type: ignore[misc]
                 identities,
                 transactions.clock.now(),
             )
-
-
-def misfit(position: Position, *, start: int, end: int, identity: str | None) -> str | None:
-    """Why a stored position does not belong to the log that is there; None when it does."""
-    if identity is not None and position.topic_id not in {None, identity}:
-        return "the topic was deleted and created again"
-    if position.next_offset < start:
-        return f"the log starts at {start}, the position is {position.next_offset}: messages were deleted before they were read"
-    if position.next_offset > end:
-        return f"the log ends at {end}, the position is {position.next_offset}: the log was truncated or created again"
-    return None

@@ -27,8 +27,10 @@ from klaster_shared.observability.metrics import Metrics
 CHUNK_RECORDS = 100
 ALONE_ATTEMPTS = 5
 BACKOFF_SECONDS = (0.05, 2.0)
-OUTLAST_SECONDS = 60.0
-"""How long a handler waits for its own database before it seeks back and lets the client poll (limit there: 300 s)."""
+BATCH_SECONDS = 60.0
+"""After this a batch begins no further record, and what is left of it is fetched again: a client that does not poll for 300 s is put
+out of its group without a word. Also how long a batch waits for its own database.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +48,7 @@ class Standing:
 
 
 class Interrupted(Exception):
-    """A revoke or a stop came while records were left; they are not ours any more, or will be fetched again."""
+    """Records are left of the batch: a revoke or a stop came and they are not ours any more, or they are behind a seek."""
 
 
 class Runner[W: UnitOfWork]:
@@ -57,6 +59,7 @@ class Runner[W: UnitOfWork]:
         self.standings: dict[Partition, Standing] = {}
         self.refused: dict[Partition, str] = {}
         self.interrupted = False
+        self._deadline = 0.0
         self.idle = asyncio.Event()
         self.idle.set()
         self._disposed = self._disposed_when_asked = 0
@@ -70,6 +73,7 @@ class Runner[W: UnitOfWork]:
         if self.interrupted:
             return  # fetched before the revoke, started after it
         self._client = client
+        self._deadline = asyncio.get_running_loop().time() + BATCH_SECONDS
         self.idle.clear()
         try:
             accepted = await self._admit(records)
@@ -99,12 +103,9 @@ class Runner[W: UnitOfWork]:
         following = standing.expected
         for record in run:
             if record.offset < following:
-                if standing.sought and not accepted:
-                    self.refuse(partition, f"the log delivers offset {record.offset} after a seek to {following}: it was reset")
-                    break
-                continue  # delivered again; its effect is behind the position
+                self._thrown_back(partition, standing, record.offset)
+                break
             if record.offset > following and not accepted and not await self._gap_is_real(partition, standing):
-                self.seek(partition, following)
                 break
             accepted.append(read(raw_record(record), self.consumer))
             following = record.offset + 1
@@ -113,15 +114,27 @@ class Runner[W: UnitOfWork]:
             standing.sought = False
         return accepted
 
+    def _thrown_back(self, partition: Partition, standing: Standing, offset: int) -> None:
+        """A record below the expectation, which nobody asked for: the client does that by itself when the log does not hold what it
+        is to fetch. Sought once more, a log that was reset delivers one again.
+        """
+        if standing.sought:
+            self.refuse(partition, f"the log delivers offset {offset} after a seek to {standing.expected}: it was reset")
+        else:
+            self.seek(partition, standing.expected)
+
     async def _gap_is_real(self, partition: Partition, standing: Standing) -> bool:
         """A first record beyond the expectation: transaction markers and compaction leave gaps, a lost batch looks the same.
         Only directly after a seek to the expected offset, which must still be in the log, is the gap known to be one.
         """
         if not standing.sought:
+            self.seek(partition, standing.expected)
             return False
         tp = TopicPartition(*partition)
-        start = (await self._client.beginning_offsets([tp]))[tp]
-        return bool(start <= standing.expected)
+        start: int = (await self._client.beginning_offsets([tp]))[tp]
+        if start > standing.expected and self.standings.get(partition) is standing:
+            self.refuse(partition, positions.cut(start, standing.expected))
+        return start <= standing.expected
 
     async def _fetch_position(self, partition: Partition) -> int | None:
         tp = TopicPartition(*partition)
@@ -132,7 +145,7 @@ class Runner[W: UnitOfWork]:
 
     async def _chunk(self, records: Sequence[Incoming]) -> None:
         while current := self._still_expected(records):
-            self._check_interruption()
+            self._check_time()
             try:
                 await self._settle(await self._chunks.apply(current, self._expected(current)))
             except Exception as error:  # noqa: BLE001 - whatever a handler raises, its message is disposed of below
@@ -145,6 +158,7 @@ class Runner[W: UnitOfWork]:
 
     async def _alone(self, incoming: Incoming) -> None:
         """One record, one transaction, from a fresh load; parked when repeating it does not help."""
+        self._check_time()
         attempts, delay = 0, BACKOFF_SECONDS[0]
         verdicts: dict[int, Verdict] = {}
         while self._still_expected([incoming]):
@@ -188,7 +202,7 @@ class Runner[W: UnitOfWork]:
         self._disposed += len(result.outcomes)
         for incoming, _ in result.outcomes:
             standing = self.standings.get(incoming.record.partition)
-            if standing is not None:
+            if standing is not None and not standing.sought:  # else it was taken up anew meanwhile, from a position read before this commit
                 standing.expected = max(standing.expected, incoming.record.offset + 1)
         if result.lost:
             await self._take_up(result.lost)
@@ -210,8 +224,6 @@ class Runner[W: UnitOfWork]:
         """A verified partition runs: from its stored position, nothing fetched before."""
         self._client = client
         self.standings[partition] = standing
-        if self.refused.pop(partition, None) is not None:
-            self._show_refused()
         tp = TopicPartition(*partition)
         client.seek(tp, standing.expected)
         client.resume(tp)
@@ -235,37 +247,38 @@ class Runner[W: UnitOfWork]:
         for partition, standing in self.standings.items():
             self.seek(partition, standing.expected)
 
-    def refuse(self, partition: Partition, why: str) -> None:
-        """The partition stays paused until an operator has looked: `klaster positions reset`."""
+    def set_aside(self, partition: Partition) -> None:
+        """Nothing of the partition is worked on until it is taken up again."""
         self.standings.pop(partition, None)
-        if partition not in self.refused:
-            log.error(
-                "partition refused; see the runbook PartitionRefused",
-                consumer=self.consumer.name,
-                partition=f"{partition.topic}/{partition.number}",
-                why=why,
-            )
-        self.refused[partition] = why
-        self._show_refused()
+        if self.refused.pop(partition, None) is not None:
+            self._show_refused()
         tp = TopicPartition(*partition)
         if self._client is not None and tp in self._client.assignment():
             self._client.pause(tp)
 
+    def refuse(self, partition: Partition, why: str) -> None:
+        """The partition stays paused until an operator has looked: `klaster positions reset`."""
+        self.set_aside(partition)
+        log.error(
+            "partition refused; see the runbook PartitionRefused",
+            consumer=self.consumer.name,
+            partition=f"{partition.topic}/{partition.number}",
+            why=why,
+        )
+        self.refused[partition] = why
+        self._show_refused()
+
     async def _outlast(self) -> bool:
         """True when the own database answers again, False when it answers already (the failure was not its absence).
 
-        Waits while it is away; after `OUTLAST_SECONDS` the batch is given back by a seek, so that the client polls.
+        Waits while it is away; after `BATCH_SECONDS` the batch is given back by a seek, so that the client polls.
         """
         database = self.transactions.database
         if await database.answers():
             return False
         log.warning("own database does not answer; the batch waits", consumer=self.consumer.name)
-        deadline = asyncio.get_running_loop().time() + OUTLAST_SECONDS
         while not await database.answers():
-            self._check_interruption()
-            if asyncio.get_running_loop().time() > deadline:
-                self._seek_back()
-                raise Interrupted
+            self._check_time()
             await asyncio.sleep(0.5)
         return True
 
@@ -274,6 +287,12 @@ class Runner[W: UnitOfWork]:
 
     def _check_interruption(self) -> None:
         if self.interrupted:
+            raise Interrupted
+
+    def _check_time(self) -> None:
+        self._check_interruption()
+        if asyncio.get_running_loop().time() > self._deadline:
+            self._seek_back()
             raise Interrupted
 
     def _log_parked(self, incoming: Incoming, verdict: Verdict) -> None:

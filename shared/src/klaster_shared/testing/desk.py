@@ -152,7 +152,8 @@ class Desk:
 class InsistentDesk(Desk):
     """Repeats a command under its own key until it has an answer, as a client should: no connection, in progress and unavailable are none."""
 
-    answered = 0
+    commands = 0
+    """Answered so far."""
 
     async def ask(self, method: str, service: str, path: str, **options: Any) -> httpx.Response:
         if method == "POST":
@@ -168,7 +169,7 @@ class InsistentDesk(Desk):
 
         found = await eventually(answer, within=ANSWER_SECONDS, what=f"an answer to {method} {path}")
         assert found is not None
-        self.answered += 1
+        self.commands += method == "POST"
         return found
 
 

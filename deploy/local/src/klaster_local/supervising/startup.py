@@ -93,17 +93,19 @@ async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 async def _run(program: Program) -> None:
-    """Runs a program to its end; raises EngineError when that is not a proper one, or takes too long."""
+    """Runs a program to its end; raises EngineError when that is not a proper one, or takes too long. Whoever gives up waiting ends it."""
     child = Child(program)
     child.start()
-    deadline = time.monotonic() + MIGRATION_SECONDS
-    while (code := child.poll()) is None:
-        if time.monotonic() > deadline:
-            child.kill()
-            raise EngineError(
-                f"{program.name} took longer than {MIGRATION_SECONDS:g} s and was ended. Its log is {program.log}; last lines:", child.log_tail()
-            )
-        await asyncio.sleep(POLL_SECONDS)
+    try:
+        async with asyncio.timeout(MIGRATION_SECONDS):
+            while (code := child.poll()) is None:  # noqa: ASYNC110 - a process has no event to wait for
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        raise EngineError(
+            f"{program.name} took longer than {MIGRATION_SECONDS:g} s and was ended. Its log is {program.log}; last lines:", child.log_tail()
+        ) from None
+    finally:
+        child.kill()
     if code not in program.clean_exits:
         raise EngineError(f"{program.name} failed (exit code {code}). Its log is {program.log}; last lines:", child.log_tail())
 

@@ -12,10 +12,10 @@ from typing import Final
 from klaster_notifications.domain.ids import ClaimId, DeliveryId
 from klaster_shared.clock import Instant
 
-LEASE: Final = timedelta(seconds=120)
+LEASE: Final = timedelta(seconds=45)
 """How long a claimed batch is its sender's. No mail of it is begun when less than `LONGEST_DIALOGUE` is left."""
 
-LONGEST_DIALOGUE: Final = timedelta(seconds=40)
+LONGEST_DIALOGUE: Final = timedelta(seconds=20)
 """The limit of one mail's exchange with the mail server."""
 
 FIRST_PAUSE: Final = timedelta(seconds=1)
