@@ -55,7 +55,9 @@ async def burst(office: InsistentDesk, run: str) -> Json:
         await office.contact(host["id"], email=f"{run}-{role}@example.org", locale=locale, roles=[role])
     membership = await office.membership(host["id"])
     grant = await office.grant(workshops="10000.00", travel="100.00")
-    await asyncio.gather(*(story(office, run, host["id"], grant, number) for number in range(EVENTS)), *(member(office, run, number) for number in range(5)))
+    await asyncio.gather(
+        *(story(office, run, host["id"], grant, number) for number in range(EVENTS)), *(member(office, run, number) for number in range(5))
+    )
     await office.decide(membership["id"], "admit", "associate")
     await office.decide(membership["id"], "upgrade", "full")
     return grant

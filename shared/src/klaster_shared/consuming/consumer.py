@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import structlog
@@ -25,13 +26,19 @@ from klaster_shared.consuming.parser import undecoded, whole_batch
 from klaster_shared.consuming.positions import Partition
 from klaster_shared.consuming.rebalance import Rebalance
 from klaster_shared.consuming.runner import KafkaClient, Runner
+from klaster_shared.consuming.tolerance import TolerantConsumer
 from klaster_shared.db.unit_of_work import Transactions, UnitOfWork
 from klaster_shared.kafka import TopicIdentities
 from klaster_shared.observability.metrics import Metrics
 
 COMMIT_SECONDS = 5.0
-STOP_SECONDS = 10.0
+# A stop has ten seconds in all (web/lifespan.py): for the batch in hand, for its offsets, and for leaving the group.
+FINISH_SECONDS = 4.0
+LAST_COMMIT_SECONDS = 1.0
+LEAVE_SECONDS = 3.0
+GRACE_SECONDS = 1.0
 UPKEEP_SECONDS = 1.0
+RESETS_SECONDS = 2.0
 IDENTITY_SECONDS = 60.0
 START_BACKOFF_SECONDS = (0.5, 10.0)
 SESSION_MS = 10_000
@@ -80,12 +87,13 @@ class RunningConsumer[W: UnitOfWork]:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._rebalance.stop()
         self._runner.interrupted = True
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._runner.idle.wait(), STOP_SECONDS)
-        self._rebalance.cancel()
-        await self._commit()
+            await asyncio.wait_for(self._runner.idle.wait(), FINISH_SECONDS)
+        await self._commit(LAST_COMMIT_SECONDS)
         await self._leave()
+        self._runner.forget_all()
 
     def report(self) -> dict[str, Any]:
         refused = {f"{p.topic}/{p.number}": why for p, why in self._runner.refused.items()}
@@ -102,7 +110,7 @@ class RunningConsumer[W: UnitOfWork]:
         while True:
             try:
                 await self._join()
-            except (KafkaError, OSError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever keeps it out, a consumer that is not in its group tries again and says so
                 reason = type(error).__name__
                 if reason != self._trouble:
                     log.warning("consumer cannot join its group; it tries again", consumer=self.consumer.name, servers=self._servers, failure=reason)
@@ -122,7 +130,9 @@ class RunningConsumer[W: UnitOfWork]:
             logger=logging.getLogger("faststream.kafka"),
             middlewares=[self._middleware],
             client_id=self.consumer.name,
+            consumer_only=True,
             allow_auto_create_topics=False,
+            graceful_timeout=GRACE_SECONDS,
             request_timeout_ms=10_000,
             metadata_max_age_ms=10_000,
             retry_backoff_ms=250,
@@ -149,6 +159,9 @@ class RunningConsumer[W: UnitOfWork]:
         subscriber(self._handle)
         self._broker, self._subscriber = broker, subscriber
         self._runner.interrupted = False
+        self._rebalance.start()
+        builder: Any = await broker.connect()
+        broker.config.broker_config.builder = partial(TolerantConsumer, self._servers, **builder.keywords)
         await broker.start()
 
     async def _handle(self, records: Sequence[ConsumerRecord]) -> None:
@@ -156,14 +169,19 @@ class RunningConsumer[W: UnitOfWork]:
 
     async def _leave(self) -> None:
         broker, self._broker = self._broker, None
-        if broker is not None:
-            with suppress(TimeoutError, KafkaError, OSError):
-                await asyncio.wait_for(broker.stop(), STOP_SECONDS)
+        if broker is None:
+            return
+        client = self._kafka()
+        leaving = asyncio.create_task(broker.stop(), name=f"leave {self.consumer.name}")
+        await asyncio.wait([leaving], timeout=LEAVE_SECONDS)
+        if not leaving.done() or leaving.cancelled() or leaving.exception() is not None:
+            leaving.cancel()
+            await hard_leave(client)
 
     def _kafka(self) -> KafkaClient:
         return None if self._subscriber is None else self._subscriber.consumer
 
-    async def _commit(self) -> None:
+    async def _commit(self, within: float = COMMIT_SECONDS) -> None:
         """Tells the broker how far the positions are, for tools that look there; a failure changes nothing."""
         client = self._kafka()
         if client is None:
@@ -175,25 +193,31 @@ class RunningConsumer[W: UnitOfWork]:
         if not offsets:
             return
         try:
-            await asyncio.wait_for(client.commit({TopicPartition(*p): offset for p, offset in offsets.items()}), COMMIT_SECONDS)
+            await asyncio.wait_for(client.commit({TopicPartition(*p): offset for p, offset in offsets.items()}), within)
         except (KafkaError, TimeoutError, OSError) as error:
             log.info("offset commit did not get through; the position rows are the truth", consumer=self.consumer.name, failure=type(error).__name__)
         else:
             self._committed.update(offsets)
 
     async def _upkeep(self) -> None:
-        """Once a second: lag, offsets, partitions to verify again; once a minute: whether the topics are still the same ones."""
-        next_identity_check = time.monotonic() + IDENTITY_SECONDS
+        """Lag and offsets every second, positions set by an operator every other, once a minute whether the topics are the same ones."""
+        duties = [(UPKEEP_SECONDS, self._report_progress), (RESETS_SECONDS, self._rebalance.take_up_resets)]
+        duties.append((IDENTITY_SECONDS, self._rebalance.check_identities))
+        due = {duty: time.monotonic() + every for every, duty in duties}
         while True:
             await asyncio.sleep(UPKEEP_SECONDS)
-            if self._kafka() is None or self._runner.interrupted:
-                continue
-            self._show_lag()
-            await self._commit()
-            self._rebalance.recheck_refused()
-            if time.monotonic() >= next_identity_check:
-                next_identity_check = time.monotonic() + IDENTITY_SECONDS
-                await self._rebalance.check_identities()
+            for every, duty in duties:
+                if time.monotonic() < due[duty] or self._kafka() is None or self._runner.interrupted:
+                    continue
+                due[duty] = time.monotonic() + every
+                try:
+                    await duty()
+                except Exception as error:  # noqa: BLE001 - upkeep that ended would stop lag, offsets and checks, and nobody would hear of it
+                    log.info("upkeep failed, it is repeated", consumer=self.consumer.name, duty=duty.__name__, failure=type(error).__name__)
+
+    async def _report_progress(self) -> None:
+        self._show_lag()
+        await self._commit()
 
     def _show_lag(self) -> None:
         client, name, now = self._kafka(), self.consumer.name, time.time()
@@ -210,3 +234,21 @@ class RunningConsumer[W: UnitOfWork]:
         self._metrics.consumer_lag_seconds.labels(consumer=name).set(max(0.0, now - min(late)) if late else 0.0)
         if not any(behind.values()) or self._runner.moved():
             self._metrics.consumer_last_progress.labels(consumer=name).set(now)
+
+
+async def hard_leave(client: KafkaClient) -> None:
+    """Ends a client whose stop() did not end or failed: it would stay a member of the group, holding partitions nobody works on.
+
+    It uses private attributes of aiokafka, because the public stop() waits for answers of the broker; a test holds that seam.
+    """
+    if client is None:
+        return
+    coordinator, fetcher = client._coordinator, client._fetcher  # noqa: SLF001 - see above
+    tasks = [] if coordinator is None else [coordinator._coordination_task, coordinator._heartbeat_task, coordinator._commit_refresh_task]  # noqa: SLF001
+    tasks += [] if fetcher is None else [fetcher._fetch_task, *fetcher._pending_tasks]  # noqa: SLF001 - same
+    living = [task for task in tasks if task is not None and not task.done()]
+    for task in living:
+        task.cancel()
+    await client._client.close()  # noqa: SLF001 - same
+    if living:
+        await asyncio.wait(living, timeout=GRACE_SECONDS)

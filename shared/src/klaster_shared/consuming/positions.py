@@ -85,7 +85,11 @@ _CREATE = Statement(
 _ALL = Statement(select(CONSUMER_POSITION).order_by(_t.consumer, _t.topic, _t.partition))
 _OF_CONSUMER = Statement(select(CONSUMER_POSITION).where(_t.consumer == _consumer).order_by(_t.topic, _t.partition))
 _one = (_t.consumer == _consumer, _t.topic == bindparam("of_topic", type_=Text), _t.partition == bindparam("of_partition", type_=Integer))
-_LEARN = Statement(update(CONSUMER_POSITION).where(*_one, _t.topic_id.is_(None)).values(topic_id=bindparam("identity", type_=Text)))
+_LEARN = Statement(
+    update(CONSUMER_POSITION)
+    .where(*_one, _t.topic_id.is_(None), _t.next_offset == bindparam("read", type_=BigInteger))
+    .values(topic_id=bindparam("identity", type_=Text))
+)
 _RESET = Statement(
     update(CONSUMER_POSITION)
     .where(*_one)
@@ -135,11 +139,10 @@ async def create_missing(
         topic_id=[topic_ids.get(p.topic) for p in order],
     )
     positions = await of_consumer(connection, consumer)
-    for partition in order:
-        if positions[partition].topic_id is None and partition.topic in topic_ids:
-            await _LEARN.execute(
-                connection, consumer=consumer, of_topic=partition.topic, of_partition=partition.number, identity=topic_ids[partition.topic]
-            )
+    for topic, number in order:
+        position, identity = positions[Partition(topic, number)], topic_ids.get(topic)
+        if position.is_reset and identity is not None:  # set once more since it was read, it stays a reset
+            await _LEARN.execute(connection, consumer=consumer, of_topic=topic, of_partition=number, read=position.next_offset, identity=identity)
     return positions
 
 

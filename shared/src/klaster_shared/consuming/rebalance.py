@@ -98,7 +98,8 @@ class Rebalance[W: UnitOfWork](ConsumerRebalanceListener):  # type: ignore[misc]
         async with runner.transactions.database.connect() as connection:
             stored = await positions.of_consumer(connection, runner.consumer.name)
         for partition in running & runner.standings.keys() & stored.keys():
-            if stored[partition].topic_id not in {None, identities.get(partition.topic, stored[partition].topic_id)}:
+            known, found = stored[partition].topic_id, identities.get(partition.topic)
+            if known is not None and found is not None and known != found:
                 runner.refuse(partition, positions.RECREATED)
 
     def _verify_in_background(self) -> None:

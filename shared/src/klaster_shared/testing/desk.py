@@ -38,6 +38,8 @@ def an_address(stem: str) -> str:
 
 
 class Desk:
+    patience = EFFECT_SECONDS
+
     def __init__(self, client: httpx.AsyncClient, addresses: Mapping[str, str]) -> None:
         self._client = client
         self._addresses = addresses
@@ -131,7 +133,7 @@ class Desk:
             assert {name: found[name] for name in wanted} == wanted
             return found
 
-        return await eventually(reached, within=EFFECT_SECONDS, what=f"event {event} with {wanted}")
+        return await eventually(reached, within=self.patience, what=f"event {event} with {wanted}")
 
     async def commitments(self, event: str) -> list[Json]:
         return await self.items("budget", "/v1/commitments", event_id=event)
@@ -152,6 +154,7 @@ class Desk:
 class InsistentDesk(Desk):
     """Repeats a command under its own key until it has an answer, as a client should: no connection, in progress and unavailable are none."""
 
+    patience = ANSWER_SECONDS
     commands = 0
     """Answered so far."""
 
@@ -167,7 +170,7 @@ class InsistentDesk(Desk):
             in_progress = found.status_code == CONFLICT and found.json()["type"] == "/problems/idempotency-key-in-progress"
             return None if in_progress or found.status_code == UNAVAILABLE else found
 
-        found = await eventually(answer, within=ANSWER_SECONDS, what=f"an answer to {method} {path}")
+        found = await eventually(answer, within=self.patience, what=f"an answer to {method} {path}")
         assert found is not None
         self.commands += method == "POST"
         return found

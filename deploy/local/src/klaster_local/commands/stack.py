@@ -100,4 +100,4 @@ def show_summary(summary: Summary, configuration: Configuration, phases: Phases,
     engines = {"Kafka": kafka_servers_of(configuration), "mails": f"{configuration.state / 'mail'}   (klaster mail)"}
     console = results()
     console.print(summary_view(summary, docs | engines))
-    console.print(f"\n[bold]Ready after {phases.total:.1f} s.[/]  Messages as they flow: klaster tail   health: klaster status   stop: klaster down")
+    console.print(f"\n[bold]Ready after {phases.total:.1f} s.[/]  Messages as they flow: ./klaster tail   health: ./klaster status   stop: make down")

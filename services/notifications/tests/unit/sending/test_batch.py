@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from klaster_notifications.application.claim_mails import ClaimMails, claim_mails
 from klaster_notifications.application.ports import MailServerAway
 from klaster_notifications.domain.delivery import Status
-from klaster_notifications.domain.dispatch import Answer, Dispatch, Verdict
+from klaster_notifications.domain.dispatch import LONGEST_DIALOGUE, Answer, Dispatch, Verdict
 from klaster_notifications.domain.ids import ClaimId
 from klaster_notifications.metrics import NotificationsMetrics
 from klaster_notifications.sending.batch import ACTOR, Batch, Claim, ResultNotKept
@@ -137,7 +137,7 @@ async def test_no_mail_is_begun_when_the_lease_might_run_out_under_it() -> None:
     post = Post()
     await post.queue(2)
 
-    await (await post.batch(seconds_left=39)).run()
+    await (await post.batch(seconds_left=LONGEST_DIALOGUE.total_seconds() - 1)).run()
 
     assert post.server.accepted == []
     assert all(dispatch.claim is None for dispatch in await post.dispatches())
