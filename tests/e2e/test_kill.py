@@ -12,7 +12,7 @@ from klaster_shared.testing.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.engines]
 
-EVENTS = 9
+EVENTS, MEMBERS = 9, 5
 HALF_WAY = 50
 """Commands answered before the service is killed; the whole burst has a little more than twice as many."""
 
@@ -55,9 +55,11 @@ async def burst(office: InsistentDesk, run: str) -> Json:
         await office.contact(host["id"], email=f"{run}-{role}@example.org", locale=locale, roles=[role])
     membership = await office.membership(host["id"])
     grant = await office.grant(workshops="10000.00", travel="100.00")
-    await asyncio.gather(
-        *(story(office, run, host["id"], grant, number) for number in range(EVENTS)), *(member(office, run, number) for number in range(5))
-    )
+    async with asyncio.TaskGroup() as work:
+        for number in range(EVENTS):
+            work.create_task(story(office, run, host["id"], grant, number))
+        for number in range(MEMBERS):
+            work.create_task(member(office, run, number))
     await office.decide(membership["id"], "admit", "associate")
     await office.decide(membership["id"], "upgrade", "full")
     return grant
@@ -126,7 +128,7 @@ async def test_the_undisturbed_run_is_what_was_asked_for(undisturbed: Any) -> No
     held, cancelled, refused = ("published", "secured", 2, 1), ("cancelled", "released", 0, 0), ("draft", "refused", 0, 0)
     assert [event[1:] for event in undisturbed["events"]] == [refused, cancelled, held] * (EVENTS // 3)
     assert undisturbed["lines"][0] == {"planned": "10000.00", "committed": "210.00", "declared": "90.00", "available": "9700.00"}
-    assert len(undisturbed["deliveries"]) == 3 + 3 * (4 + 1 + 1 + 3) + 3 * (4 + 1 + 1) + 2 + 5 * 2
+    assert len(undisturbed["deliveries"]) == 3 + 3 * (4 + 1 + 1 + 3) + 3 * (4 + 1 + 1) + 2 + MEMBERS * 2
 
 
 @pytest.mark.parametrize("victim", SERVICES)
@@ -134,7 +136,10 @@ async def test_a_service_killed_in_the_middle_of_a_burst_leaves_the_rows_of_an_u
     office: InsistentDesk, stack: Stack, settled: Settled, undisturbed: Any, victim: str
 ) -> None:
     run, parked = a_code("run"), await parked_everywhere(office)
-    grant, _ = await asyncio.gather(burst(office, run), killed_half_way(office, stack[victim]))
+    async with asyncio.TaskGroup() as work:
+        working = work.create_task(burst(office, run))
+        work.create_task(killed_half_way(office, stack[victim]))
+    grant = working.result()
     await eventually(stack[victim].at_work, within=180, what=f"{victim} at work again")
     await settled()
     assert await outcome(office, run, grant) == undisturbed

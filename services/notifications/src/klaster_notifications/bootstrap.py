@@ -30,6 +30,10 @@ class Parts:
         return self.assembly.database
 
     @property
+    def metrics(self) -> Metrics:
+        return self.assembly.metrics
+
+    @property
     def transactions(self) -> Transactions[NotificationsWork]:
         return self.assembly.transactions
 

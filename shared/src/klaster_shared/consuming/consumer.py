@@ -171,12 +171,13 @@ class RunningConsumer[W: UnitOfWork]:
         broker, self._broker = self._broker, None
         if broker is None:
             return
-        client = self._kafka()
         leaving = asyncio.create_task(broker.stop(), name=f"leave {self.consumer.name}")
         await asyncio.wait([leaving], timeout=LEAVE_SECONDS)
-        if not leaving.done() or leaving.cancelled() or leaving.exception() is not None:
+        client = self._kafka()
+        if client is not None:  # still there: stop() hangs, or a cancellation inside it was taken for its end
             leaving.cancel()
             await hard_leave(client)
+        self._subscriber = None
 
     def _kafka(self) -> KafkaClient:
         return None if self._subscriber is None else self._subscriber.consumer
@@ -237,12 +238,10 @@ class RunningConsumer[W: UnitOfWork]:
 
 
 async def hard_leave(client: KafkaClient) -> None:
-    """Ends a client whose stop() did not end or failed: it would stay a member of the group, holding partitions nobody works on.
+    """Ends a client whose stop() did not: it would stay a member of the group, holding partitions nobody works on.
 
     It uses private attributes of aiokafka, because the public stop() waits for answers of the broker; a test holds that seam.
     """
-    if client is None:
-        return
     coordinator, fetcher = client._coordinator, client._fetcher  # noqa: SLF001 - see above
     tasks = [] if coordinator is None else [coordinator._coordination_task, coordinator._heartbeat_task, coordinator._commit_refresh_task]  # noqa: SLF001
     tasks += [] if fetcher is None else [fetcher._fetch_task, *fetcher._pending_tasks]  # noqa: SLF001 - same

@@ -1,17 +1,17 @@
 """A service of nothing but the backbone, for the suites of outbox and consuming: real tables, real relay, real consumer.
 
 Its domain is a ledger: each handled NetworkRegistered appends one line in the order of handling, and a message whose name
-is `refuse`, `break` or `flaky` fails as its name says, so that a test chooses the failure by the message it sends.
+begins with `refuse` or `break` fails as its name says, so that a test chooses the failure by the message it sends.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 from prometheus_client import CollectorRegistry
-from sqlalchemy import BigInteger, Column, Identity, Table, Text, Uuid, bindparam, select
+from sqlalchemy import BigInteger, Column, Identity, Table, Text, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from klaster_shared.clock import SystemClock
@@ -20,6 +20,7 @@ from klaster_shared.consuming.handling import Consumer, Skipped, handlers
 from klaster_shared.consuming.office import ParkingOffice
 from klaster_shared.consuming.retrying import Unparker
 from klaster_shared.contracts.partners import NetworkRegistered
+from klaster_shared.contracts.registry import enclose
 from klaster_shared.db.engine import Database
 from klaster_shared.db.metadata import PLATFORM, new_metadata
 from klaster_shared.db.statements import Statement, insert_of
@@ -31,6 +32,9 @@ from klaster_shared.observability.metrics import Metrics
 from klaster_shared.origin import Origin
 from klaster_shared.outbox.publisher import KafkaPublisher
 from klaster_shared.outbox.relay import Relay
+
+type Raw = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
+"""Key, value and headers of a record."""
 
 METADATA = new_metadata()
 LEDGER = Table(
@@ -61,16 +65,20 @@ class Ledger:
         self.refusing = True
         self.breaking = True
         self.calls: list[str] = []
+        self.after: Callable[[str], Awaitable[None]] | None = None
+        """Awaited with the name after the line was written, before its transaction goes on: to hold a handler, or to fail it."""
 
     async def append(self, message: NetworkRegistered, work: UnitOfWork) -> Skipped | None:
         self.calls.append(message.name)
         if message.name == "pass by":
             return Skipped("asked to")
         await _APPEND.execute(work.connection, network=message.network_id, name=message.name)
-        if message.name == "refuse" and self.refusing:
+        if message.name.startswith("refuse") and self.refusing:
             raise NotWanted
-        if message.name == "break" and self.breaking:
+        if message.name.startswith("break") and self.breaking:
             raise ZeroDivisionError
+        if self.after is not None:
+            await self.after(message.name)
         return None
 
 
@@ -78,6 +86,7 @@ class Backbone:
     """One process's worth of backbone on one database and one topic."""
 
     def __init__(self, url: str, servers: str, *, topic: str, name: str) -> None:
+        self.topic = topic
         self.ledger = Ledger()
         self.database = Database(url, name="backbone")
         self.metrics = Metrics(CollectorRegistry())
@@ -101,13 +110,6 @@ class Backbone:
         )
         self.unparker = Unparker(self.declaration, self.transactions, self.metrics)
         self.office = ParkingOffice(self.transactions, wake=lambda _: self.unparker.wake())
-
-    async def create_tables(self, url: str) -> None:
-        engine = create_async_engine(url)
-        async with engine.begin() as connection:
-            await connection.run_sync(PLATFORM.create_all)
-            await connection.run_sync(METADATA.create_all)
-        await engine.dispose()
 
     async def record(self, *names: str, network: UUID, first: int = 1) -> None:
         """Commits one NetworkRegistered per name for one aggregate, in one transaction."""
@@ -135,6 +137,38 @@ class Backbone:
             for sample in family.samples
             if sample.name.endswith("_total") and sample.labels["outcome"] == outcome
         )
+
+
+async def create_tables(url: str) -> None:
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(PLATFORM.create_all)
+        await connection.run_sync(METADATA.create_all)
+    await engine.dispose()
+
+
+async def empty_tables(url: str) -> None:
+    """One database serves many tests: creating and dropping one costs more than most tests."""
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        tables = ", ".join(table.name for table in [*PLATFORM.sorted_tables, *METADATA.sorted_tables])
+        await connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
+    await engine.dispose()
+
+
+def a_record(name: str, network: UUID, sequence: int = 1, *, identifier: UUID | None = None) -> Raw:
+    """A NetworkRegistered as it lies in the log, keyed by its network."""
+    now = SystemClock().now()
+    message = NetworkRegistered(network_id=network, code="X", name=name)
+    envelope = enclose(message, id=identifier or new_id(), time=now, recorded_time=now, sequence=sequence)
+    return str(network).encode(), envelope.data, list(envelope.headers())
+
+
+async def send(producer: Any, topic: str, *records: Raw) -> None:
+    """All of them, in order, acknowledged."""
+    futures = [await producer.send(topic, key=key, value=value, headers=headers) for key, value, headers in records]
+    for future in futures:
+        await future
 
 
 def an_origin() -> Origin:

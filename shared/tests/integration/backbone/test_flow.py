@@ -1,67 +1,24 @@
 """From a committed command to its effect, on real engines: order per key, one effect, bad input beside good."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from klaster_shared.clock import SystemClock
 from klaster_shared.consuming.office import NotHead
-from klaster_shared.contracts.partners import NetworkRegistered
-from klaster_shared.contracts.registry import enclose
 from klaster_shared.ids import new_id
-from klaster_shared.testing.backbone import Backbone, names, running
+from klaster_shared.testing.backbone import Backbone, Raw, a_record, names, running, send
 from klaster_shared.testing.waiting import eventually
 
 pytestmark = pytest.mark.engines
-
-
-@pytest.fixture
-async def backbone(
-    new_database: Callable[[], str],
-    kafka_servers: str,
-    new_topic: Callable[..., str],
-    monkeypatch: pytest.MonkeyPatch,
-    unique_name: Callable[[str], str],
-) -> AsyncIterator[Backbone]:
-    topic = new_topic("network", partitions=3)
-    url = new_database()
-    made = Backbone(url, kafka_servers, topic=topic, name=unique_name("ledger"))
-    made.topic = topic  # type: ignore[attr-defined]
-    await made.create_tables(url)
-    yield made
-    await made.database.dispose()
-
-
-@pytest.fixture
-async def producer(kafka_servers: str) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(bootstrap_servers=kafka_servers, acks="all", enable_idempotence=True)
-    await producer.start()
-    yield producer
-    await producer.stop()
-
-
-def record(name: str, network: Any, sequence: int = 1, identifier: Any = None) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
-    now = SystemClock().now()
-    envelope = enclose(
-        NetworkRegistered(network_id=network, code="X", name=name), id=identifier or new_id(), time=now, recorded_time=now, sequence=sequence
-    )
-    return str(network).encode(), envelope.data, envelope.headers()
-
-
-async def send(producer: AIOKafkaProducer, backbone: Backbone, *records: tuple[bytes | None, bytes | None, list[Any]]) -> None:
-    for key, value, headers in records:
-        await producer.send_and_wait(backbone.topic, key=key, value=value, headers=headers)  # type: ignore[attr-defined]
 
 
 async def test_messages_of_one_key_are_applied_once_each_and_in_order(backbone: Backbone, producer: AIOKafkaProducer) -> None:
     networks = [new_id() for _ in range(5)]
     async with running(backbone.consumer, backbone.unparker):
         for n in range(1, 41):
-            await send(producer, backbone, *[record(f"line {n}", network, n) for network in networks])
+            await send(producer, backbone.topic, *[a_record(f"line {n}", network, n) for network in networks])
         await eventually(lambda: backbone.handled("applied") == 200, within=20, what="200 applied messages")
     for network in networks:
         assert await backbone.lines(network) == list(names(40))
@@ -69,17 +26,18 @@ async def test_messages_of_one_key_are_applied_once_each_and_in_order(backbone: 
 
 async def test_the_same_message_ten_times_has_one_effect_and_nine_duplicates(backbone: Backbone, producer: AIOKafkaProducer) -> None:
     network = new_id()
-    same = record("once", network)
+    same = a_record("once", network)
     async with running(backbone.consumer):
-        await send(producer, backbone, *[same] * 10)
+        await send(producer, backbone.topic, *[same] * 10)
         await eventually(lambda: backbone.handled("duplicate") == 9, within=15, what="nine duplicates")
     assert await backbone.lines(network) == ["once"]
 
 
 async def test_bad_records_are_parked_with_their_bytes_and_good_ones_flow_on(backbone: Backbone, producer: AIOKafkaProducer) -> None:
     good, key = new_id(), b"\xff\x00"
-    _, value, headers = record("x", good)
-    odd: list[tuple[bytes | None, bytes | None, list[Any]]] = [
+    _, value, headers = a_record("x", good)
+    assert value is not None
+    odd: list[Raw] = [
         (key, b"not json", headers),
         (None, value, [(n, v) for n, v in headers if n != "ce_id"]),
         (b"a", value, [("ce_id", None), *headers]),
@@ -91,7 +49,7 @@ async def test_bad_records_are_parked_with_their_bytes_and_good_ones_flow_on(bac
         (b"g", value, [(n, b"pl.lifescience.partners.Unheard.v1" if n == "ce_type" else v) for n, v in headers]),
     ]
     async with running(backbone.consumer, backbone.unparker):
-        await send(producer, backbone, *odd, record("good", good))
+        await send(producer, backbone.topic, *odd, a_record("good", good))
         await eventually(lambda: backbone.handled("applied") == 1, within=15, what="the good message")
         await eventually(lambda: backbone.handled("parked") == 8, within=15, what="eight parked messages")
     assert backbone.handled("skipped") == 1
@@ -107,7 +65,14 @@ async def test_bad_records_are_parked_with_their_bytes_and_good_ones_flow_on(bac
 async def test_messages_behind_a_parked_one_wait_and_follow_in_order_after_a_skip(backbone: Backbone, producer: AIOKafkaProducer) -> None:
     blocked, free = new_id(), new_id()
     async with running(backbone.consumer, backbone.unparker):
-        await send(producer, backbone, record("refuse", blocked, 1), record("second", blocked, 2), record("third", blocked, 3), record("free", free))
+        await send(
+            producer,
+            backbone.topic,
+            a_record("refuse", blocked, 1),
+            a_record("second", blocked, 2),
+            a_record("third", blocked, 3),
+            a_record("free", free),
+        )
         await eventually(lambda: backbone.handled("parked") == 3, within=15, what="three parked messages")
         assert await backbone.lines() == [(free, "free")]
         head, second, _ = await backbone.office.listing()
@@ -116,7 +81,7 @@ async def test_messages_behind_a_parked_one_wait_and_follow_in_order_after_a_ski
             await backbone.office.retry(second.id, actor="operator")
         await backbone.office.skip(head.id, actor="operator", reason="agreed with the owner")
         await eventually(lambda: backbone.handled("applied") == 3, within=15, what="the queue to drain")
-        await send(producer, backbone, record("fourth", blocked, 4))
+        await send(producer, backbone.topic, a_record("fourth", blocked, 4))
         await eventually(lambda: backbone.handled("applied") == 4, within=15, what="the live message after the gate opened")
     assert await backbone.lines(blocked) == ["second", "third", "fourth"]
 
@@ -124,7 +89,7 @@ async def test_messages_behind_a_parked_one_wait_and_follow_in_order_after_a_ski
 async def test_a_retried_head_is_applied_before_those_behind_it(backbone: Backbone, producer: AIOKafkaProducer) -> None:
     network = new_id()
     async with running(backbone.consumer, backbone.unparker):
-        await send(producer, backbone, record("refuse", network, 1), record("second", network, 2))
+        await send(producer, backbone.topic, a_record("refuse", network, 1), a_record("second", network, 2))
         await eventually(lambda: backbone.handled("parked") == 2, within=15, what="two parked messages")
         backbone.ledger.refusing = False
         head = (await backbone.office.listing())[0]
@@ -137,7 +102,7 @@ async def test_a_retried_head_is_applied_before_those_behind_it(backbone: Backbo
 async def test_an_unclassified_failure_is_tried_again_by_itself(backbone: Backbone, producer: AIOKafkaProducer) -> None:
     network = new_id()
     async with running(backbone.consumer, backbone.unparker):
-        await send(producer, backbone, record("break", network, 1), record("after", network, 2))
+        await send(producer, backbone.topic, a_record("break", network, 1), a_record("after", network, 2))
         await eventually(lambda: backbone.handled("parked") == 2, within=15, what="two parked messages")
         assert (await backbone.office.listing())[0].state == "due"
         backbone.ledger.breaking = False
@@ -148,9 +113,9 @@ async def test_an_unclassified_failure_is_tried_again_by_itself(backbone: Backbo
 async def test_a_second_process_takes_over_where_the_first_stopped(backbone: Backbone, producer: AIOKafkaProducer) -> None:
     network = new_id()
     async with running(backbone.consumer):
-        await send(producer, backbone, record("one", network, 1))
+        await send(producer, backbone.topic, a_record("one", network, 1))
         await eventually(lambda: backbone.handled("applied") == 1, within=15, what="the first message")
-    await send(producer, backbone, record("two", network, 2))
+    await send(producer, backbone.topic, a_record("two", network, 2))
     async with running(backbone.consumer):
         await eventually(lambda: backbone.handled("applied") == 2, within=15, what="the second message")
     assert await backbone.lines(network) == ["one", "two"]
@@ -160,11 +125,11 @@ async def test_a_second_process_takes_over_where_the_first_stopped(backbone: Bac
 async def test_a_position_moved_by_somebody_else_fences_this_process(backbone: Backbone, producer: AIOKafkaProducer) -> None:
     network = new_id()
     async with running(backbone.consumer):
-        await send(producer, backbone, record("one", network, 1))
+        await send(producer, backbone.topic, a_record("one", network, 1))
         await eventually(lambda: backbone.handled("applied") == 1, within=15, what="the first message")
         async with backbone.database.connect() as connection:
             await connection.execute("UPDATE consumer_position SET next_offset = next_offset + 1 WHERE next_offset > 0")
-        await send(producer, backbone, record("taken by the other", network, 2), record("three", network, 3))
+        await send(producer, backbone.topic, a_record("taken by the other", network, 2), a_record("three", network, 3))
         await eventually(lambda: backbone.handled("applied") == 2, within=15, what="the third message")
     assert await backbone.lines(network) == ["one", "three"]
 
@@ -172,7 +137,7 @@ async def test_a_position_moved_by_somebody_else_fences_this_process(backbone: B
 async def test_a_position_beyond_the_end_of_the_log_refuses_the_partition_until_it_is_reset(backbone: Backbone, producer: AIOKafkaProducer) -> None:
     network = new_id()
     async with running(backbone.consumer):
-        await send(producer, backbone, record("one", network, 1))
+        await send(producer, backbone.topic, a_record("one", network, 1))
         await eventually(lambda: backbone.handled("applied") == 1, within=15, what="the first message")
     async with backbone.database.connect() as connection:
         await connection.execute("UPDATE consumer_position SET next_offset = 500 WHERE next_offset > 0")
@@ -180,7 +145,7 @@ async def test_a_position_beyond_the_end_of_the_log_refuses_the_partition_until_
         await eventually(lambda: bool(backbone.consumer.report()["refused"]), within=15, what="the refusal")
         _, position = next((c, p) for c, p in await backbone.office.positions() if p.next_offset == 500)
         await backbone.office.reset_position(backbone.declaration.name, position.partition, 1, actor="operator", reason="the log was made anew")
-        await send(producer, backbone, record("two", network, 2))
+        await send(producer, backbone.topic, a_record("two", network, 2))
         await eventually(lambda: backbone.handled("applied") == 2, within=20, what="the message after the reset")
     assert not backbone.consumer.report()["refused"]
 
@@ -188,13 +153,13 @@ async def test_a_position_beyond_the_end_of_the_log_refuses_the_partition_until_
 async def test_the_database_going_away_delays_messages_and_loses_none(backbone: Backbone, producer: AIOKafkaProducer) -> None:
     network = new_id()
     async with running(backbone.consumer):
-        await send(producer, backbone, record("one", network, 1))
+        await send(producer, backbone.topic, a_record("one", network, 1))
         await eventually(lambda: backbone.handled("applied") == 1, within=15, what="the first message")
         async with backbone.database.connect() as connection:
             killed = connection.fetchval(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-            sent = send(producer, backbone, *[record(f"more {n}", network, n) for n in range(2, 12)])
+            sent = send(producer, backbone.topic, *[a_record(f"more {n}", network, n) for n in range(2, 12)])
             await asyncio.gather(killed, sent)
         await eventually(lambda: backbone.handled("applied") == 11, within=30, what="all messages")
     assert len(await backbone.lines(network)) == 11
@@ -202,7 +167,7 @@ async def test_the_database_going_away_delays_messages_and_loses_none(backbone: 
 
 async def test_parking_is_audited(backbone: Backbone, producer: AIOKafkaProducer) -> None:
     async with running(backbone.consumer, backbone.unparker):
-        await send(producer, backbone, record("refuse", new_id(), 1))
+        await send(producer, backbone.topic, a_record("refuse", new_id(), 1))
         await eventually(lambda: backbone.handled("parked") == 1, within=15, what="a parked message")
         head = (await backbone.office.listing())[0]
         await backbone.office.skip(head.id, actor="operator", reason="agreed")

@@ -1,7 +1,7 @@
 """The relay on a real broker: nothing lost, order per key, one leader, a row the broker refuses holds only its key."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -24,12 +24,8 @@ TOPIC = topics.PARTNERS_NETWORK
 
 
 @pytest.fixture
-async def backbone(new_database: Callable[[], str], kafka_servers: str, declared_topics: None) -> AsyncIterator[Backbone]:
-    url = new_database()
-    made = Backbone(url, kafka_servers, topic=TOPIC, name="unused")
-    await made.create_tables(url)
-    yield made
-    await made.database.dispose()
+def backbone(new_backbone: Callable[..., Backbone], declared_topics: None) -> Backbone:
+    return new_backbone(TOPIC)
 
 
 async def log_of(servers: str, *networks: object) -> dict[str, list[tuple[int, str]]]:
@@ -125,12 +121,9 @@ async def test_a_message_over_the_limit_is_refused_when_it_is_recorded(backbone:
     assert await backbone.outbox() == []
 
 
-async def test_messages_are_kept_while_the_broker_is_away(new_database: Callable[[], str]) -> None:
-    url = new_database()
-    backbone = Backbone(url, f"127.0.0.1:{free_port()}", topic=TOPIC, name="unused")
-    await backbone.create_tables(url)
+async def test_messages_are_kept_while_the_broker_is_away(new_backbone: Callable[..., Backbone]) -> None:
+    backbone = new_backbone(TOPIC, servers=f"127.0.0.1:{free_port()}")
     async with running(backbone.relay):
         await backbone.record("kept", network=new_id())
         await eventually(lambda: backbone.relay.report()["trouble"] is not None, within=15, what="the relay to report trouble")
         assert [row["dead"] for row in await backbone.outbox()] == [False]
-    await backbone.database.dispose()

@@ -14,7 +14,7 @@ from klaster_shared.consuming.handling import Consumer
 from klaster_shared.consuming.parking import Verdict
 from klaster_shared.consuming.parser import Incoming
 from klaster_shared.consuming.positions import Partition
-from klaster_shared.consuming.runner import Runner, Standing
+from klaster_shared.consuming.runner import CHUNK_RECORDS, Runner, Standing
 from klaster_shared.errors import Refused, StaleVersion
 from klaster_shared.observability.metrics import Metrics
 
@@ -125,10 +125,19 @@ async def test_records_in_order_are_applied_and_the_expectation_moves(runner: Ru
     assert (runner.standings[P0].expected, runner.standings[P1].expected) == (3, 1)
 
 
-async def test_records_delivered_again_are_dropped(runner: Runner[Any], chunks: Chunks, client: Client) -> None:
+async def test_a_client_that_was_thrown_back_is_put_where_the_partition_stands(runner: Runner[Any], chunks: Chunks, client: Client) -> None:
     await fetch(runner, client, *records(P0, 0, 1))
     await fetch(runner, client, *records(P0, 0, 1, 2))
+    assert (chunks.applied, client.sought) == ([(0, 0), (0, 1)], [(TopicPartition(*P0), 2)])
+    await fetch(runner, client, *records(P0, 2))
     assert chunks.applied == [(0, 0), (0, 1), (0, 2)]
+
+
+async def test_a_client_that_is_thrown_back_again_has_another_log_before_it(runner: Runner[Any], chunks: Chunks, client: Client) -> None:
+    await fetch(runner, client, *records(P0, 0, 1, 2))
+    await fetch(runner, client, *records(P0, 0))
+    await fetch(runner, client, *records(P0, 0))
+    assert (list(runner.refused), runner.standings.get(P0), len(chunks.applied)) == ([P0], None, 3)
 
 
 async def test_a_gap_inside_a_batch_is_a_gap_of_the_log(runner: Runner[Any], chunks: Chunks, client: Client) -> None:
@@ -145,10 +154,10 @@ async def test_a_gap_at_the_start_of_a_batch_is_fetched_again_before_it_is_belie
     assert chunks.applied == [(0, 0), (0, 5)]
 
 
-async def test_a_gap_before_the_start_of_the_log_is_never_believed(runner: Runner[Any], chunks: Chunks, client: Client) -> None:
+async def test_records_deleted_before_they_were_read_refuse_the_partition(runner: Runner[Any], chunks: Chunks, client: Client) -> None:
     client.start = 3
     await fetch(runner, client, *records(P0, 5))
-    assert chunks.applied == []
+    assert (chunks.applied, list(runner.refused), client.paused) == ([], [P0], [TopicPartition(*P0)])
 
 
 async def test_a_record_before_the_offset_just_sought_refuses_the_partition(runner: Runner[Any], chunks: Chunks, client: Client) -> None:
@@ -226,3 +235,53 @@ async def test_a_commit_whose_answer_was_lost_is_not_applied_twice(
     await fetch(runner, client, *records(P0, 0, 1))
     assert chunks.applied == [(0, 0), (0, 1)]
     assert runner.standings[P0].expected == 2
+
+
+async def test_a_commit_that_comes_after_the_partition_was_taken_up_anew_moves_no_expectation(
+    runner: Runner[Any], chunks: Chunks, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = chunks.apply
+
+    async def slow(*args: Any, **kwargs: Any) -> ChunkResult:
+        result = await apply(*args, **kwargs)
+        runner.take(P0, Standing(0), client)  # verified against the position as it was before this commit
+        return result
+
+    monkeypatch.setattr(chunks, "apply", slow)
+    await fetch(runner, client, *records(P0, 0, 1))
+    assert runner.standings[P0] == Standing(0, sought=True)
+    assert runner.refused == {}
+
+
+async def test_a_batch_that_takes_too_long_is_given_back(
+    runner: Runner[Any], chunks: Chunks, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = chunks.apply
+
+    async def slow(*args: Any, **kwargs: Any) -> ChunkResult:
+        runner._deadline = 0.0
+        return await apply(*args, **kwargs)
+
+    monkeypatch.setattr(chunks, "apply", slow)
+    await fetch(runner, client, *records(P0, *range(CHUNK_RECORDS + 1)))
+    assert len(chunks.applied) == CHUNK_RECORDS
+    assert client.sought[0] == (TopicPartition(*P0), CHUNK_RECORDS)
+    monkeypatch.setattr(chunks, "apply", apply)
+    await fetch(runner, client, *records(P0, CHUNK_RECORDS))
+    assert chunks.applied[-1] == (0, CHUNK_RECORDS)
+
+
+async def test_a_record_that_fails_has_all_its_attempts_however_late_it_is(
+    runner: Runner[Any], chunks: Chunks, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks.failures = {0: [StaleVersion("x", 1) for _ in range(10)]}
+    apply = chunks.apply
+
+    async def slow(*args: Any, **kwargs: Any) -> ChunkResult:
+        if len(chunks.failures[0]) < 9:
+            runner._deadline = 0.0
+        return await apply(*args, **kwargs)
+
+    monkeypatch.setattr(chunks, "apply", slow)
+    await fetch(runner, client, *records(P0, 0, 1))
+    assert (chunks.parked, chunks.applied) == ([(0, "error")], [])
