@@ -136,6 +136,7 @@ class Relay:
             self._awake.clear()
             rows = await _SELECT.fetch(connection, rows=BATCH_ROWS)
             if not rows:
+                self._trouble = None  # nothing waits, so nothing is wrong; the next failure will say so again
                 await self._idle()
                 continue
             self._last_found = time.monotonic()
