@@ -51,7 +51,7 @@ class ComposedStack:
         }
 
     def compose(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self._run("docker", "compose", *words)
+        return self._run("docker", "compose", "--ansi", "never", *words)
 
     def klaster(self, *words: str) -> Any:
         """What a successful `klaster … --json` says."""

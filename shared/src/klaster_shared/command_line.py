@@ -6,21 +6,22 @@ The one rule: exit code 0 is done, 1 is refused or failed, 2 is wrong usage or s
 import asyncio
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, NoReturn
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import asyncpg
 import typer
-from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 
 from klaster_shared.db import migrating
 from klaster_shared.db.failures import LOCK_TIMEOUT, sqlstate_of
 from klaster_shared.observability.logging import configure_logging
-from klaster_shared.runtime import CannotStart, serve
 from klaster_shared.settings import ServiceSettings, SettingsError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 _NOWHERE = "postgresql://describe@localhost/describe"
 """Descriptions need an application but no database; nothing connects to this."""
@@ -34,11 +35,15 @@ class Document(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service[S: ServiceSettings]:
-    """What a command line needs to know of a service. `package` is its import name, where its migrations are."""
+    """What a command line needs to know of a service. `package` is its import name, where its migrations and its `app` are."""
 
     package: str
     settings: type[S]
-    create_app: Callable[[S], FastAPI]
+
+    def create_app(self, settings: S) -> "FastAPI":
+        """The service's application, imported only now: `migrate` and `check-config` start in a third of the time without it."""
+        app: FastAPI = import_module(f"{self.package}.app").create_app(settings)
+        return app
 
     @property
     def command(self) -> str:
@@ -51,6 +56,8 @@ def command_line[S: ServiceSettings](service: Service[S]) -> typer.Typer:
     @cli.command("serve")
     def serve_command() -> None:
         """Serve HTTP, publish and consume, in one process, until told to stop."""
+        from klaster_shared.runtime import CannotStart, serve
+
         settings = _configured(service)
         try:
             serve(settings, service.create_app)

@@ -1,8 +1,7 @@
-from klaster_events.app import create_app
 from klaster_events.settings import EventsSettings
 from klaster_shared.command_line import Service, command_line
 
-main = command_line(Service(package="klaster_events", settings=EventsSettings, create_app=create_app))
+main = command_line(Service(package="klaster_events", settings=EventsSettings))
 
 if __name__ == "__main__":
     main()

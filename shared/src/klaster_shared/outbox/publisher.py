@@ -110,11 +110,24 @@ class KafkaPublisher:
         # stop() has no limit of its own while the broker is away, and a cancelled one leaves the sender running
         sender = producer._sender.sender_task  # noqa: SLF001 - the public stop() cannot do this; a test holds the seam
         if sender is not None:
-            sender.cancel()
-        await producer.client.close()  # a request that waits for an answer ends with its connection, the sender with its requests
-        producer._message_accumulator.fail_all(ConnectionError("producer closed"))  # noqa: SLF001 - same
+            sender.cancel()  # it still waits for its requests, and they end with their connections
+        await producer.client.close()
         if sender is not None:
             await asyncio.wait([sender], timeout=CLOSING_SECONDS)
+            sender.cancel()  # a request put back into the queue may wait for metadata that nobody fetches any more
+            await asyncio.wait([sender], timeout=CLOSING_SECONDS)
+        _fail_queue(producer._message_accumulator)  # noqa: SLF001 - same
+
+
+def _fail_queue(queue: Any) -> None:
+    """Ends the futures of all that was not sent, without the two complaints that aiokafka's own `fail_all` leaves in the log: of
+    batches that were put back after a lost connection, and of waiters whom nobody asks any more.
+    """
+    waiting = [batch for batches in queue._batches.values() for batch in batches]  # noqa: SLF001 - same seam
+    queue._pending_batches.update(waiting)  # noqa: SLF001 - same
+    queue.fail_all(ConnectionError("producer closed"))
+    for batch in waiting:
+        batch._drain_waiter.exception()  # noqa: SLF001 - same
 
 
 async def _acknowledged(first: asyncio.Future[Any]) -> None:

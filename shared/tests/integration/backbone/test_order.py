@@ -4,13 +4,14 @@ import asyncio
 import secrets
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 import pytest
 from aiokafka.errors import KafkaError
 from confluent_kafka.admin import NewTopic
-from sqlalchemy import BigInteger, Column, Table, Text, Uuid, bindparam
+from sqlalchemy import BigInteger, Column, Table, Uuid, bindparam
 from sqlalchemy.dialects.postgresql import insert
 
 from klaster_shared.contracts import topics
@@ -66,7 +67,7 @@ class Race:
         for aggregate, token in dict.fromkeys(published):
             if token in self.versions:
                 orders[aggregate].append(self.versions[token])
-        inverted = sum(later < earlier for order in orders.values() for earlier, later in zip(order, order[1:], strict=False))
+        inverted = sum(later < earlier for order in orders.values() for earlier, later in pairwise(order))
         return len(self.versions) - sum(map(len, orders.values())), inverted
 
 
@@ -223,9 +224,9 @@ async def test_a_closed_producer_leaves_no_task_and_no_open_future(kafka_servers
     publisher = KafkaPublisher(kafka_servers, client_id="seam")
     await publisher.start()
     waiting = [await publisher.send(topic, bytes([n]), b"v", []) for n in range(3)]
-    await publisher.hard_close(grace=0)
+    await publisher.hard_close(grace=0.01)
     assert [future.done() for future in waiting] == [True] * 3
-    assert asyncio.all_tasks() - before == set()
+    await eventually(lambda: not asyncio.all_tasks() - before, within=2, what="every task of the producer to end")
     for future in waiting:
         future.exception()
     with pytest.raises(KafkaError):

@@ -17,23 +17,15 @@ from klaster_shared.testing.waiting import wait_until
 
 pytestmark = pytest.mark.engines
 
-MAIN = """
-from typing import Any, ClassVar
-from pydantic_settings import SettingsConfigDict
+APP = """
+from typing import Any
 from klaster_shared.clock import SystemClock
-from klaster_shared.command_line import Service, command_line
 from klaster_shared.db.engine import Database
 from klaster_shared.db.unit_of_work import Transactions, UnitOfWork
 from klaster_shared.observability.metrics import Metrics, new_registry
-from klaster_shared.settings import ServiceSettings
 from klaster_shared.web import app
 
 app.version = lambda _: "0"  # this package is no distribution
-
-class ExampleSettings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="EXAMPLE_")
-    service: ClassVar[str] = "partners"
-    http_port: int = 0
 
 class Part:
     started = False
@@ -51,8 +43,19 @@ def create_app(settings):
         settings=settings, package="example", title="Example", description="", database=database, transactions=transactions,
         metrics=Metrics(new_registry()), routers=[], components=[Part()],
     )
+"""
+MAIN = """
+from typing import ClassVar
+from pydantic_settings import SettingsConfigDict
+from klaster_shared.command_line import Service, command_line
+from klaster_shared.settings import ServiceSettings
 
-command_line(Service(package="example", settings=ExampleSettings, create_app=create_app))()
+class ExampleSettings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="EXAMPLE_")
+    service: ClassVar[str] = "partners"
+    http_port: int = 0
+
+command_line(Service(package="example", settings=ExampleSettings))()
 """
 ENV = """
 from alembic import context
@@ -104,6 +107,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     versions.mkdir(parents=True)
     (folder / "example" / "__init__.py").touch()
     (folder / "example" / "__main__.py").write_text(MAIN)
+    (folder / "example" / "app.py").write_text(APP)
     (versions.parent / "__init__.py").touch()
     (versions.parent / "env.py").write_text(ENV)
     (versions / "2026_11_23_0001_create.py").write_text(REVISION)
