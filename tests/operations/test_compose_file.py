@@ -69,9 +69,18 @@ def test_ports_are_published_on_the_loopback_interface_only(compose: Compose) ->
 
 
 def test_images_of_others_are_pinned_and_the_same_that_the_tests_run_on(compose: Compose) -> None:
-    images = {part["image"] for part in compose["services"].values() if "build" not in part}
+    images = {part["image"] for part in compose["services"].values() if not part["image"].startswith("klaster-")}
     assert all(re.search(r":v?\d", image) for image in images)
     assert {containers.POSTGRES, containers.KAFKA, containers.MAILPIT} <= images
+
+
+def test_an_image_of_ours_is_built_once(compose: Compose) -> None:
+    """Built for two parts, it gets two identities, and the next `up` replaces the containers of the first."""
+    ours = [
+        (part["image"], "build" in part, part.get("pull_policy")) for part in compose["services"].values() if part["image"].startswith("klaster-")
+    ]
+    assert sorted(image for image, is_built, _ in ours if is_built) == sorted({image for image, _, _ in ours})
+    assert {policy for _, is_built, policy in ours if not is_built} == {"never"}
 
 
 @pytest.mark.parametrize("service", SERVICES)

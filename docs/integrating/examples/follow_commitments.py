@@ -68,7 +68,7 @@ def main(file: str, *, until_end: bool) -> None:
             "bootstrap.servers": SERVERS,
             "group.id": GROUP,
             "auto.offset.reset": "earliest",  # the topics keep everything: a new reader starts at the beginning
-            "enable.auto.commit": False,  # an offset is committed when the effect is stored, never before
+            "enable.auto.offset.store": False,  # an offset is committed after its effect is stored, never before
             "enable.partition.eof": until_end,
         }
     )
@@ -82,7 +82,7 @@ def main(file: str, *, until_end: bool) -> None:
             error = message.error()
             if error is None:
                 take(database, message)
-                consumer.commit(message, asynchronous=False)
+                consumer.store_offsets(message)
             elif error.name() == "_PARTITION_EOF":
                 ended.add(message.partition())
             else:

@@ -1,6 +1,7 @@
-"""Whether a service says that it is ready. On the standard library alone: the supervisor asks often and stays small."""
+"""Whether a service is there, and says that it is ready. On the standard library alone: the supervisor asks often and stays small."""
 
 import http.client
+import socket
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,3 +20,13 @@ def is_ready(url: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def listens(url: str) -> bool:
+    """Whether anybody takes a connection at the host and port of `url`."""
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 80), PATIENCE_SECONDS):
+            return True
+    except OSError:
+        return False

@@ -15,7 +15,7 @@ from typing import Final
 import psutil
 
 from klaster_local.configuration import Configuration
-from klaster_local.failures import CommandFailed
+from klaster_local.failures import CommandFailed, WrongUsage
 from klaster_local.ports import doubly_needed, needs_of, taken
 from klaster_local.supervising.ownership import MODULE, SECRETS_FILE, is_owned, owner
 from klaster_local.supervising.record import RECORD_FILE, PartState, StackRecord, StackState
@@ -116,13 +116,13 @@ class Stack:
                 (self._state / file).unlink(missing_ok=True)
 
     def restart(self, part: str) -> StackRecord:
-        """Ends one part and returns when its successor is ready. Raises CommandFailed when there is no such part or no supervisor."""
+        """Ends one part and returns when its successor is ready. Raises CommandFailed when there is no supervisor, WrongUsage when there is no such part."""
         supervisor, record = owner(self._state), self.record()
         if supervisor is None or record is None:
             raise CommandFailed("Nothing is running here; `klaster up` starts the stack.")
         before = record.part(part)
         if before is None:
-            raise CommandFailed(f"There is no {part!r}; the parts are {', '.join(each.name for each in record.parts)}.")
+            raise WrongUsage(f"There is no {part!r}; the parts are {', '.join(each.name for each in record.parts)}.")
         ask_restart(self._state, supervisor, part)
         deadline = time.monotonic() + RESTART_SECONDS
         while (now := self.record()) is None or (after := now.part(part)) is None or after.state is not PartState.RUNNING or after.pid == before.pid:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.request import urlopen
 
 MOST_MAILS = 100_000
@@ -24,7 +24,7 @@ class MailSink(Protocol):
     def messages(self, *, to: str | None = None) -> list[EmailMessage]:
         """All mails in order of arrival, or only those that name the address `to` as a recipient.
 
-        One sink serves the whole run: a test asks for addresses of its own.
+        One sink serves the whole run: a test asks for addresses of its own. Mails to others are passed over unparsed, because there may be thousands.
         """
 
 
@@ -37,7 +37,8 @@ class MailFiles:
     directory: Path
 
     def messages(self, *, to: str | None = None) -> list[EmailMessage]:
-        return _addressed((_parsed(file.read_bytes()) for file in sorted(self.directory.glob("*.eml"))), to)
+        contents = (file.read_bytes() for file in sorted(self.directory.glob("*.eml")))
+        return _addressed((_parsed(content) for content in contents if to is None or to.encode() in content), to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,17 @@ class Mailpit:
 
     def messages(self, *, to: str | None = None) -> list[EmailMessage]:
         newest_first = json.loads(self._get(f"messages?limit={MOST_MAILS}"))["messages"]
-        return _addressed((_parsed(self._get(f"message/{entry['ID']}/raw")) for entry in reversed(newest_first)), to)
+        wanted = (entry["ID"] for entry in reversed(newest_first) if to is None or to in _listed_recipients(entry))
+        return _addressed((_parsed(self._get(f"message/{message_id}/raw")) for message_id in wanted), to)
 
     def _get(self, path: str) -> bytes:
         with urlopen(f"http://{self.host}:{self.api}/api/v1/{path}", timeout=10) as answer:
             content: bytes = answer.read()
             return content
+
+
+def _listed_recipients(entry: dict[str, Any]) -> set[str]:
+    return {address["Address"] for name in ("To", "Cc", "Bcc") for address in entry[name] or ()}
 
 
 def _parsed(content: bytes) -> EmailMessage:

@@ -104,7 +104,20 @@ def list_parked(
     if not rows:
         results().print("Nothing is parked.")
         return
-    found = table("", "id", "consumer", "type", "key", "state", "reason", "attempts", "next", "error", right=("attempts",), yielding=("error",))
+    found = table(
+        "",
+        "id",
+        "consumer",
+        "type",
+        "key",
+        "state",
+        "reason",
+        "attempts",
+        "next",
+        "error",
+        right=("attempts",),
+        yielding=("type", "key", "reason", "next", "error"),
+    )
     for row in rows:
         number = f"{row['service']}:{row['id']}"
         found.add_row(
