@@ -19,6 +19,8 @@ from klaster_shared.testing.waiting import eventually
 
 pytestmark = pytest.mark.engines
 
+PACE_SECONDS = 0.03
+"""Between the rounds of a burst: faster than that, the tests measure the machine."""
 SHORTEST_SESSION_MS = 6_000
 """What a broker allows at least (group.min.session.timeout.ms)."""
 
@@ -52,6 +54,7 @@ class Burst:
         changing = asyncio.create_task(change)
         while not changing.done():
             await self.round()
+            await asyncio.sleep(PACE_SECONDS)
         await changing
         await self.round()
 
