@@ -82,7 +82,7 @@ async def log(stack: Stack, desk: Desk, accounting: AccountingSystem, settled: S
     """Everything on the topics that Klaster writes, partition after partition."""
     await everything_happens(desk, accounting)
     await settled()
-    return [record for topic in OWN_TOPICS for record in read_log(stack.kafka_servers, topic)]
+    return read_log(stack.kafka_servers, *OWN_TOPICS)
 
 
 def attributes(record: Message) -> dict[str, str]:

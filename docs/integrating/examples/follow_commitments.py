@@ -6,8 +6,8 @@
 
     follow_commitments.py DATABASE-FILE [--until-end]
 
-The message's id, its place in the order and its effect are written in one transaction: after a crash, or when a
-message comes twice, the table is right all the same.
+Ids, places in the order and effects are written in one transaction: after a crash, or when a message comes twice,
+the table is right all the same.
 """
 
 import json
@@ -37,18 +37,16 @@ STATUS = {
 
 
 def take(database: sqlite3.Connection, message: Message) -> None:
-    """One message, one transaction."""
     attributes = {name: value.decode() for name, value in message.headers() or []}
-    with database:
-        if not database.execute("INSERT OR IGNORE INTO seen VALUES (?)", [attributes["ce_id"]]).rowcount:
-            return  # a copy: Klaster sends a message again when it cannot know whether it got through
-        require_next(database, attributes)
-        status = STATUS.get(attributes["ce_type"])
-        if status is None:
-            return  # a type that is newer than this program
-        body: dict[str, Any] = json.loads(message.value() or b"")  # ignore fields you do not know: they may come any day
-        row = [body["commitment_id"], body["event_id"], status, json.dumps(body.get("open", []))]
-        database.execute("INSERT OR REPLACE INTO commitment VALUES (?, ?, ?, ?)", row)
+    if not database.execute("INSERT OR IGNORE INTO seen VALUES (?)", [attributes["ce_id"]]).rowcount:
+        return  # a copy: Klaster sends a message again when it cannot know whether it got through
+    require_next(database, attributes)
+    status = STATUS.get(attributes["ce_type"])
+    if status is None:
+        return  # a type that is newer than this program
+    body: dict[str, Any] = json.loads(message.value() or b"")  # ignore fields you do not know: they may come any day
+    row = [body["commitment_id"], body["event_id"], status, json.dumps(body.get("open", []))]
+    database.execute("INSERT OR REPLACE INTO commitment VALUES (?, ?, ?, ?)", row)
 
 
 def require_next(database: sqlite3.Connection, attributes: dict[str, str]) -> None:
@@ -73,27 +71,28 @@ def main(file: str, *, until_end: bool) -> None:
         }
     )
     consumer.subscribe([TOPIC])
+    partitions = len(consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions)
     ended: set[int] = set()
     try:
-        while not until_end or len(ended) < partitions(consumer):
-            message = consumer.poll(1.0)
-            if message is None:
-                continue
-            error = message.error()
-            if error is None:
-                take(database, message)
+        while not until_end or len(ended) < partitions:
+            records = consumer.consume(500, timeout=1.0)
+            messages = [record for record in records if record.error() is None]
+            ended |= {record.partition() for record in records if is_end(record)}
+            with database:  # one transaction for the whole batch
+                for message in messages:
+                    take(database, message)
+            for message in messages:
                 consumer.store_offsets(message)
-            elif error.name() == "_PARTITION_EOF":
-                ended.add(message.partition())
-            else:
-                raise RuntimeError(error.str())
     finally:
         consumer.close()
         database.close()
 
 
-def partitions(consumer: Consumer) -> int:
-    return len(consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions)
+def is_end(record: Message) -> bool:
+    error = record.error()
+    if error is not None and error.name() != "_PARTITION_EOF":
+        raise RuntimeError(error.str())
+    return error is not None
 
 
 if __name__ == "__main__":

@@ -80,8 +80,17 @@ async def hold(connection: Connection, row: Row) -> Row | None:
 
 
 async def remove(connection: Connection, row: Row) -> None:
-    """Takes the head out. `settle` then sees to what is behind it."""
+    """Takes the head out. `promote` or `settle` then sees to what is behind it."""
     await _REMOVE.execute(connection, parked_id=row["id"])
+
+
+async def promote(connection: Connection, gate: Gate, now: Instant) -> int | None:
+    """Makes the head due and gives its id; None when nothing is queued as far as this transaction sees. The gate is held by the caller."""
+    head = await _HEAD.fetchrow(connection, **_named(gate))
+    if head is None:
+        return None
+    await _PROMOTE_HEAD.execute(connection, parked_id=head["id"], now=now)
+    return int(head["id"])
 
 
 async def unattended(connection: Connection, consumer: str) -> list[Gate]:
@@ -101,14 +110,13 @@ async def postpone(connection: Connection, parked_id: int, verdict: Verdict, *, 
     )
 
 
-async def settle(connection: Connection, gate: Gate, now: Instant) -> None:
-    """In a transaction of its own: makes the next message due, or opens the gate when nothing is queued."""
+async def settle(connection: Connection, gate: Gate, now: Instant) -> int | None:
+    """In a transaction of its own: makes the next message due and gives its id, or opens the gate when nothing is queued."""
     await _HOLD_TO_OPEN.fetch(connection, **_named(gate))
-    head = await _HEAD.fetchrow(connection, **_named(gate))
+    head = await promote(connection, gate, now)
     if head is None:
         await _OPEN.execute(connection, **_named(gate))
-    else:
-        await _PROMOTE_HEAD.execute(connection, parked_id=head["id"], now=now)
+    return head
 
 
 def _named(gate: Gate) -> dict[str, object]:

@@ -81,7 +81,8 @@ PARKED_MESSAGE = Table(
     Column("attempts", Integer, nullable=False),
     Column("parked_at", DateTime(timezone=True), nullable=False),
     Column("next_attempt_at", DateTime(timezone=True)),
-    UniqueConstraint("consumer", "topic", "partition", "log_offset"),
+    # The time as well: a topic that was deleted and created again has the same offsets once more.
+    UniqueConstraint("consumer", "topic", "partition", "log_offset", "logged_at"),
     CheckConstraint("state IN ('due', 'waiting', 'held')", name="state"),
     CheckConstraint("(state = 'due') = (next_attempt_at IS NOT NULL)", name="next_attempt"),
 )
@@ -162,7 +163,7 @@ async def park(
     now: Instant,
     next_attempt_at: Instant | None = None,
 ) -> None:
-    """Closes the key's gate and keeps the record; the same offset again changes nothing."""
+    """Closes the key's gate and keeps the record; the same record again changes nothing."""
     gate = record.gate_key
     if gate is not None:
         await _CLOSE.execute(connection, consumer=consumer, topic=record.partition.topic, key=gate)

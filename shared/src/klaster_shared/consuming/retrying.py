@@ -9,7 +9,6 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import structlog
 
 from klaster_shared.consuming import gate_queue, inbox
@@ -22,7 +21,6 @@ from klaster_shared.consuming.verdicts import is_worth_repeating, verdict_on
 from klaster_shared.db.failures import is_connection_trouble
 from klaster_shared.db.statements import Row
 from klaster_shared.db.unit_of_work import Transactions, UnitOfWork
-from klaster_shared.errors import Unavailable
 from klaster_shared.observability.metrics import Metrics
 from klaster_shared.origin import Origin
 
@@ -73,12 +71,19 @@ class Unparker[W: UnitOfWork]:
             try:
                 worked = await self._round()
                 self._trouble = None
-            except (OSError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-                worked, self._trouble = False, type(error).__name__
+            except Exception as error:  # noqa: BLE001 - an unparker that ended would keep every key closed, and nobody would hear of it
+                self._note(error)
+                worked = False
             if not worked:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._awake.wait(), POLL_SECONDS)
             self._awake.clear()
+
+    def _note(self, error: Exception) -> None:
+        trouble = type(error).__name__
+        if trouble != self._trouble:
+            log.warning("unparker cannot work; it tries again", consumer=self._consumer.name, failure=trouble)
+        self._trouble = trouble
 
     async def _round(self) -> bool:
         async with self._transactions.database.connect() as connection:
@@ -90,38 +95,46 @@ class Unparker[W: UnitOfWork]:
             await self.attempt(parked_id)
         return bool(ids or gates)
 
-    async def _settle(self, gate: Gate) -> None:
+    async def _settle(self, gate: Gate) -> int | None:
         async with self._transactions.begin(self._origin()) as work:
-            await gate_queue.settle(work.connection, gate, work.now)
+            return await gate_queue.settle(work.connection, gate, work.now)
 
     async def attempt(self, parked_id: int) -> None:
-        """Applies the message if it is still its queue's due head; a failure postpones or holds it."""
+        """Applies the message if it is still its queue's due head, and then those behind it, until one fails or none is left. A failure
+        postpones or holds the one that failed.
+        """
+        following: int | None = parked_id
+        for _ in range(ROWS):  # then other keys have their turn
+            if following is None:
+                return
+            following = await self._attempt(following)
+
+    async def _attempt(self, parked_id: int) -> int | None:
+        """The id of the next one of its queue, made due; None when there is nothing more to do for now."""
         try:
-            row = await self._apply(parked_id)
+            gate, following = await self._apply(parked_id)
         except Exception as error:
             if is_connection_trouble(error) and not await self._transactions.database.answers():
                 raise
             await self._failed(parked_id, error)
-            return
-        gate = None if row is None else gate_queue.gate_of(row)
-        if gate is not None:
-            await self._settle(gate)
+            return None
+        return await self._settle(gate) if gate is not None and following is None else following
 
-    async def _apply(self, parked_id: int) -> Row | None:
-        """The row that was disposed of; None when it was not this one's turn."""
+    async def _apply(self, parked_id: int) -> tuple[Gate | None, int | None]:
+        """The gate in front of the row that was disposed of, and the id of the one behind it; nothing when it was not this one's turn."""
         async with self._transactions.begin(self._origin()) as work:
             row = await gate_queue.find(work.connection, parked_id)
-            if row is None:
-                return None
-            row = await gate_queue.hold(work.connection, row)
+            row = None if row is None else await gate_queue.hold(work.connection, row)
             if row is None or row["id"] != parked_id or row["state"] != State.DUE.value:
-                return None
+                return None, None
             incoming = read(record_of(row), self._consumer)
             outcome = await self._outcome(work, incoming)
             await gate_queue.remove(work.connection, row)
+            gate = gate_queue.gate_of(row)
+            following = None if gate is None else await gate_queue.promote(work.connection, gate, work.now)
         self._metrics.consumer_handled.labels(consumer=self._consumer.name, type=incoming.label, outcome=outcome.value).inc()
         log.info("parked message left its queue", consumer=self._consumer.name, parked=parked_id, type=incoming.label, outcome=outcome.value)
-        return row
+        return gate, following
 
     async def _outcome(self, work: UnitOfWork, incoming: Incoming) -> Outcome:
         if incoming.verdict is not None:

@@ -76,7 +76,7 @@ CREATE TABLE parked_message (
     parked_at TIMESTAMP WITH TIME ZONE NOT NULL,
     next_attempt_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT pk_parked_message PRIMARY KEY (id),
-    CONSTRAINT uq_parked_message_consumer_topic_partition_log_offset UNIQUE (consumer, topic, partition, log_offset),
+    CONSTRAINT uq_parked_message_consumer_topic_partition_log_offset_logged_at UNIQUE (consumer, topic, partition, log_offset, logged_at),
     CONSTRAINT ck_parked_message_state CHECK (state IN ('due', 'waiting', 'held')),
     CONSTRAINT ck_parked_message_next_attempt CHECK ((state = 'due') = (next_attempt_at IS NOT NULL))
 );

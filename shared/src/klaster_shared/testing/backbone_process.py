@@ -23,4 +23,5 @@ async def main(url: str, servers: str, topic: str, name: str, session_ms: int) -
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:5], int(sys.argv[5])))
+    url, servers, topic, name, session_ms = sys.argv[1:]
+    asyncio.run(main(url, servers, topic, name, int(session_ms)))

@@ -1,38 +1,46 @@
 """The log as a stranger reads it: through librdkafka, not through the client under test."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
 READ_SECONDS = 20.0
+BATCH = 1000
+
+type Place = tuple[str, int]
+"""Topic and partition."""
 
 
-def read_log(servers: str, topic: str) -> list[Message]:
-    """Every record of the topic up to its end as it is now, partition after partition in offset order.
+def read_log(servers: str, *topics: str) -> list[Message]:
+    """Every record of the topics up to their ends as they are now, partition after partition in offset order.
 
-    Raises TimeoutError when the end is not reached in time.
+    Raises TimeoutError when an end is not reached in time.
     """
     with _consumer(servers) as consumer:
-        found: list[Message] = []
-        for partition in sorted(consumer.list_topics(topic, 10).topics[topic].partitions):
-            found += _read(consumer, TopicPartition(topic, partition))
-        return found
+        places = [(topic, partition) for topic in topics for partition in sorted(consumer.list_topics(topic, 10).topics[topic].partitions)]
+        bounds = {place: consumer.get_watermark_offsets(TopicPartition(*place), 10) for place in places}
+        found: dict[Place, list[Message]] = {place: [] for place in places}
+        consumer.assign([TopicPartition(*place, start) for place, (start, end) in bounds.items() if start < end])
+        for record in _until(consumer, {place: end for place, (start, end) in bounds.items() if start < end}):
+            found[record.topic(), record.partition()].append(record)
+        return [record for place in places for record in found[place]]
 
 
-def _read(consumer: Any, partition: TopicPartition) -> Iterator[Message]:
-    start, end = consumer.get_watermark_offsets(partition, 10)
-    consumer.assign([TopicPartition(partition.topic, partition.partition, start)])
-    following, deadline = start, time.monotonic() + READ_SECONDS
-    while following < end:
+def _until(consumer: Any, ends: Mapping[Place, int]) -> Iterator[Message]:
+    """All partitions at once: waiting for one after the other would cost a fetch's wait each."""
+    remaining, deadline = dict(ends), time.monotonic() + READ_SECONDS
+    while remaining:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{partition.topic}/{partition.partition} was read up to {following} of {end}")
-        record = consumer.poll(0.5)
-        if record is not None and record.error() is None:
-            following = record.offset() + 1
-            yield record
+            raise TimeoutError(f"not read to the end: {remaining}")
+        for record in consumer.consume(BATCH, 0.2):
+            place = (record.topic(), record.partition())
+            if record.error() is None and record.offset() < ends[place]:
+                yield record
+                if record.offset() + 1 == ends[place]:
+                    del remaining[place]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from confluent_kafka.admin import NewTopic
 from sqlalchemy import BigInteger, Column, Table, Uuid, bindparam
@@ -206,8 +207,7 @@ async def test_messages_for_a_topic_that_is_not_there_yet_wait_for_it(
 ) -> None:
     topic = unique_name("missing")
     reroute(monkeypatch, topic)
-    client = publishing.AIOKafkaProducer
-    monkeypatch.setattr(publishing, "AIOKafkaProducer", lambda **options: client(**options | {"request_timeout_ms": 500}))
+    monkeypatch.setattr(publishing, "AIOKafkaProducer", lambda **options: AIOKafkaProducer(**options | {"request_timeout_ms": 500}))
     backbone, network = new_backbone(topic), new_id()
     async with running(backbone.relay):
         await backbone.record("kept", network=network)
