@@ -8,7 +8,7 @@ TOOLS := .klaster/tools
 UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
 # Libraries are compiled once, at installation: a service starts in half the time.
 export UV_COMPILE_BYTECODE := 1
-RUN := $(UV) run --frozen --all-packages --all-extras
+RUN := $(UV) run --quiet --frozen --all-packages --all-extras
 PYTEST := $(RUN) pytest
 WORKERS ?= 2
 

@@ -101,7 +101,7 @@ def test_every_part_is_healthy_or_has_ended_well(stack: ComposedStack) -> None:
     assert {part["Health"] for name, part in parts.items() if name not in ONE_SHOTS} == {"healthy"}
 
 
-def test_starting_it_again_is_done_at_once_and_replaces_nothing(stack: ComposedStack) -> None:
+def test_starting_it_again_succeeds_and_replaces_nothing(stack: ComposedStack) -> None:
     before = {name: part["ID"] for name, part in stack.parts().items()}
     assert stack.compose("up", "--detach", "--wait").returncode == 0
     assert {name: part["ID"] for name, part in stack.parts().items()} == before

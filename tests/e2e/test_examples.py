@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from klaster_shared.contracts.registry import all_messages
+from klaster_shared.contracts.topics import INBOUND_ACCOUNTING, TOPICS
 from klaster_shared.testing.desk import EFFECT_SECONDS, Desk, a_code, money
 from klaster_shared.testing.processes import Stack
 from klaster_shared.testing.waiting import eventually
@@ -38,6 +40,13 @@ def test_the_pages_show_every_example_as_it_is() -> None:
     examples = {f"examples/{path.name}": path.read_text(encoding="utf-8") for path in (PAGES / "examples").glob("*.py")}
     assert sorted(name for name, _ in shown) == sorted(examples)
     assert {name: text for name, text in shown if text != examples[name]} == {}
+
+
+def test_the_page_for_readers_lists_every_topic_with_its_key_and_its_types() -> None:
+    rows = re.findall(r"^\| `(klaster\.\S+)` \| (\w+) \| (.+) \|$", (PAGES / "consuming.md").read_text(encoding="utf-8"), re.MULTILINE)
+    types = {topic.name: [kind.name for kind in all_messages() if kind.topic == topic.name] for topic in TOPICS.values()}
+    listed = {(name, key): sorted(names.split(", ")) for name, key, names in rows}
+    assert listed == {(topic.name, topic.key): sorted(types[topic.name]) for topic in TOPICS.values() if topic.name != INBOUND_ACCOUNTING}
 
 
 async def test_the_published_invoice_becomes_an_expenditure(stack: Stack, desk: Desk) -> None:

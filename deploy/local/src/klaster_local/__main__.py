@@ -22,6 +22,12 @@ def main() -> int:
         return _said(error.message, error.details, FAILED)
     except EngineError as error:
         return _said(error.message, error.details, FAILED)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _said(
+            f"{error.filename} cannot be used: {error.strerror}. KLASTER_STATE_DIR in .env chooses another folder for the stack's state.", "", FAILED
+        )
     return DONE
 
 

@@ -21,7 +21,7 @@ MARK_OF_A_CHECKOUT: Final = Path("deploy/kafka/topics.yaml")
 
 
 def _port(variable: str, default: int) -> Any:
-    return Field(default=default, ge=1, le=65535, validation_alias=variable, description="a port number")
+    return Field(default=default, ge=1, le=65535, validation_alias=variable, description="a port number from 1 to 65535")
 
 
 def _address(variable: str, description: str) -> Any:
@@ -113,7 +113,7 @@ class Configuration(BaseModel):
     @classmethod
     def _sentence(cls, variable: str) -> str:
         description = next(field.description for field in cls.model_fields.values() if field.validation_alias == variable)
-        return f"{variable} cannot be used: it is {description}."
+        return f"{variable} cannot be used: it has to be {description}."
 
 
 def checkout_around(directory: Path) -> Path:

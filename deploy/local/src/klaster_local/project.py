@@ -30,5 +30,5 @@ async def settled_summary(services: Mapping[str, Endpoint], kafka_servers: str, 
 
 def words_of(tally: Tally) -> str:
     """`78 organisations, 199 registrations added`, or that nothing was."""
-    added = ", ".join(f"{number} {kind}" for kind, number in tally.added.items())
+    added = ", ".join(f"{number} {kind.removesuffix('s') if number == 1 else kind}" for kind, number in tally.added.items())
     return f"{added} added" if added else f"{tally.found.total()} things are there already"

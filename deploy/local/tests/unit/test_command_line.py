@@ -29,7 +29,7 @@ def test_an_unknown_command_is_wrong_usage(environment: dict[str, str]) -> None:
 
 def test_a_setting_that_cannot_be_used_is_wrong_usage_and_is_named(environment: dict[str, str]) -> None:
     refused = klaster({**environment, "KLASTER_KAFKA_PORT": "many"}, "status")
-    assert (refused.returncode, refused.stderr.strip()) == (2, "KLASTER_KAFKA_PORT cannot be used: it is a port number.")
+    assert (refused.returncode, refused.stderr.strip()) == (2, "KLASTER_KAFKA_PORT cannot be used: it has to be a port number from 1 to 65535.")
 
 
 def test_a_parked_message_is_named_by_service_and_number(environment: dict[str, str]) -> None:

@@ -43,7 +43,7 @@ def test_an_empty_variable_is_no_setting(checkout: Path) -> None:
 
 @pytest.mark.parametrize("value", ["0", "65536", "many"])
 def test_a_port_that_is_none_is_named_and_not_repeated(checkout: Path, value: str) -> None:
-    with pytest.raises(WrongUsage, match=r"^KLASTER_SMTP_PORT cannot be used: it is a port number\.$"):
+    with pytest.raises(WrongUsage, match=r"^KLASTER_SMTP_PORT cannot be used: it has to be a port number from 1 to 65535\.$"):
         Configuration.load({"KLASTER_SMTP_PORT": value}, directory=checkout)
 
 

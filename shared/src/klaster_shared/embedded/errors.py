@@ -20,7 +20,9 @@ class PortTaken(EngineError):
     """Something else listens on a port we need."""
 
     def __init__(self, port: int, purpose: str, setting: str) -> None:
-        super().__init__(f"Port {port} is taken; {purpose} needs it. Stop what listens there, or choose another port with {setting}.")
+        super().__init__(
+            f"Port {port} is taken; {purpose} needs it. Stop what listens there, or choose another port with {setting}, best in .env, where every command finds it."
+        )
         self.port = port
         self.setting = setting
 

@@ -5,7 +5,7 @@ from klaster_shared.embedded.errors import ExitedEarly, PortTaken
 
 def test_a_taken_port_is_told_in_one_line_with_its_purpose_and_its_setting() -> None:
     assert str(PortTaken(9092, "Kafka", "KLASTER_KAFKA_PORT")) == (
-        "Port 9092 is taken; Kafka needs it. Stop what listens there, or choose another port with KLASTER_KAFKA_PORT."
+        "Port 9092 is taken; Kafka needs it. Stop what listens there, or choose another port with KLASTER_KAFKA_PORT, best in .env, where every command finds it."
     )
 
 

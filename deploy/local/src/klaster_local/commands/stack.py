@@ -10,6 +10,7 @@ from klaster_local.commands.output import AsJson, print_json, progress, results
 from klaster_local.configuration import SERVICES, Configuration
 from klaster_local.connecting import kafka_servers_of
 from klaster_local.endpoints import endpoints
+from klaster_local.failures import CommandFailed
 from klaster_local.phases import Phases
 from klaster_local.project import load_project, settled_summary
 from klaster_local.seeding.model import Seed
@@ -39,17 +40,20 @@ def up(
         stack.stop()
         stack.wipe()
     phases = Phases(console)
-    with phases.shown():
-        if stack.is_running:
-            console.print("Already running here.")
-            stack.follow(lambda _: None)
-        else:
-            stack.start()
-            if detach:
-                console.print("Started; `klaster status` shows how it comes up, `klaster seed` loads the project.")
-                return
-            stack.follow(lambda record: phases.follow(record.phases))
-        summary = asyncio.run(load_and_summarise(configuration, phases, console, seed))
+    try:
+        with phases.shown():
+            if stack.is_running:
+                console.print("Already running here.")
+                stack.follow(lambda _: None)
+            else:
+                stack.start()
+                if detach:
+                    console.print("Started; `klaster status` shows how it comes up, `klaster seed` loads the project.")
+                    return
+                stack.follow(lambda record: phases.follow(record.phases))
+            summary = asyncio.run(load_and_summarise(configuration, phases, console, seed))
+    except KeyboardInterrupt:
+        raise CommandFailed("Interrupted. The stack goes on in the background; `make down` stops it.") from None
     show_summary(summary, configuration, phases, json=json)
 
 
