@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 READ_SECONDS = 20.0
 BATCH = 1000
+PAUSE_SECONDS = 0.1
 
 type Place = tuple[str, int]
 """Topic and partition."""
@@ -21,12 +22,28 @@ def read_log(servers: str, *topics: str) -> list[Message]:
     """
     with _consumer(servers) as consumer:
         places = [(topic, partition) for topic in topics for partition in sorted(consumer.list_topics(topic, 10).topics[topic].partitions)]
-        bounds = {place: consumer.get_watermark_offsets(TopicPartition(*place), 10) for place in places}
+        bounds = {place: _bounds(consumer, place) for place in places}
         found: dict[Place, list[Message]] = {place: [] for place in places}
         consumer.assign([TopicPartition(*place, start) for place, (start, end) in bounds.items() if start < end])
         for record in _until(consumer, {place: end for place, (start, end) in bounds.items() if start < end}):
             found[record.topic(), record.partition()].append(record)
         return [record for place in places for record in found[place]]
+
+
+def _bounds(consumer: Any, place: Place) -> tuple[int, int]:
+    """Start and end. A partition made a moment ago may have no leader yet; that passes."""
+    deadline = time.monotonic() + READ_SECONDS
+    while True:
+        try:
+            start, end = consumer.get_watermark_offsets(TopicPartition(*place), 10)
+        except KafkaException as error:
+            if not error.args[0].retriable() and error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                raise
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{place} has no leader") from error
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return start, end
 
 
 def _until(consumer: Any, ends: Mapping[Place, int]) -> Iterator[Message]:

@@ -90,7 +90,9 @@ async def test_a_leader_whose_connection_is_killed_leads_again(backbone: Backbon
     async with running(backbone.relay):
         await eventually(lambda: backbone.relay.report()["leader"], what="the relay to lead")
         async with backbone.database.connect() as connection:
-            await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
         await backbone.record("after", network=new_id())
         await drained(backbone)
 
