@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import structlog
@@ -26,7 +25,7 @@ from klaster_shared.consuming.parser import undecoded, whole_batch
 from klaster_shared.consuming.positions import Partition
 from klaster_shared.consuming.rebalance import Rebalance
 from klaster_shared.consuming.runner import KafkaClient, Runner
-from klaster_shared.consuming.tolerance import TolerantConsumer
+from klaster_shared.consuming.tolerance import survive_unreadable_names
 from klaster_shared.db.unit_of_work import Transactions, UnitOfWork
 from klaster_shared.kafka import TopicIdentities
 from klaster_shared.observability.metrics import Metrics
@@ -35,7 +34,7 @@ COMMIT_SECONDS = 5.0
 # A stop has ten seconds in all (web/lifespan.py): for the batch in hand, for its offsets, and for leaving the group.
 FINISH_SECONDS = 4.0
 LAST_COMMIT_SECONDS = 1.0
-LEAVE_SECONDS = 3.0
+LEAVE_SECONDS = 2.0
 GRACE_SECONDS = 1.0
 UPKEEP_SECONDS = 1.0
 RESETS_SECONDS = 2.0
@@ -160,8 +159,7 @@ class RunningConsumer[W: UnitOfWork]:
         self._broker, self._subscriber = broker, subscriber
         self._runner.interrupted = False
         self._rebalance.start()
-        builder: Any = await broker.connect()
-        broker.config.broker_config.builder = partial(TolerantConsumer, self._servers, **builder.keywords)
+        survive_unreadable_names()
         await broker.start()
 
     async def _handle(self, records: Sequence[ConsumerRecord]) -> None:

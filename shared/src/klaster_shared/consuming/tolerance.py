@@ -1,93 +1,122 @@
-"""The Kafka client, made to survive a record that it cannot read.
+"""aiokafka, made to survive a header name that is not text.
 
-A header's name is text by convention only: the broker checks nothing, C and Go clients write any bytes, and aiokafka raises while
-it unpacks what it has fetched. Everything it had unpacked before is lost with that, and the same records raise again at the next
-fetch, for ever. The one rule: such a record is handed on without its headers, everything around it as it is.
+Names of headers are UTF-8 by convention only: the broker checks nothing, and C and Go clients write any bytes. aiokafka raises while it
+unpacks what it has fetched, drops what it had unpacked before, and raises again at every later fetch, for ever. The one rule: a batch that
+cannot be unpacked is unpacked once more with the offending bytes replaced by question marks; nothing else about it changes.
+Source of the layout: Kafka's documentation, "Message format", record batch and record of magic 2.
 """
 
-import asyncio
+import struct
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaConnectionError
-from confluent_kafka import Consumer, KafkaException
-from confluent_kafka import TopicPartition as Place
+from aiokafka import codec
+from aiokafka.consumer import fetcher
+from aiokafka.record.memory_records import MemoryRecords
 
-UNREADABLE = "(the headers are lost: a name among them is not UTF-8)"
-"""The only header of such a record, with a null value: what reads it on finds no message in it, and an operator finds the reason."""
-LONGEST_BATCH = 500
-FETCH_SECONDS = 5.0
-
-type Batch = dict[TopicPartition, list[ConsumerRecord]]
+_LENGTH_AT, _MAGIC_AT, _ATTRIBUTES_AT, _COUNT_AT, _RECORDS_AT = 8, 16, 21, 57, 61
+_OVERHEAD = 12
+_OLDEST_WITH_HEADERS = 2
+_CODEC_BITS = 0x07
+_DECODERS = {1: codec.gzip_decode, 2: codec.snappy_decode, 3: codec.lz4_decode, 4: codec.zstd_decode}
 
 
-class TolerantConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
-    def __init__(self, servers: str, **options: Any) -> None:
-        """`servers` as host:port,host:port; the options are AIOKafkaConsumer's."""
-        super().__init__(**options)
-        self._servers = servers
+def survive_unreadable_names() -> None:
+    """Stands the reader below in the place where aiokafka's fetcher looks for its own. Idempotent; a test holds the seam."""
+    fetcher.MemoryRecords = TolerantRecords
 
-    async def getmany(self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None) -> Batch:
+
+class TolerantRecords:
+    """What a fetch has brought of one partition, batch by batch."""
+
+    def __init__(self, fetched: bytes) -> None:
+        self._fetched = fetched
+        self._position = 0
+        self._records: Any = MemoryRecords(fetched)
+
+    def size_in_bytes(self) -> int:
+        return len(self._fetched)
+
+    def has_next(self) -> bool:
+        found: bool = self._records.has_next()
+        return found
+
+    def next_batch(self) -> Any:
+        batch = self._records.next_batch()
+        start, (length,) = self._position, struct.unpack_from(">i", self._fetched, self._position + _LENGTH_AT)
+        self._position += _OVERHEAD + length
+        if batch is None or self._fetched[start + _MAGIC_AT] < _OLDEST_WITH_HEADERS:
+            return batch
+        return TolerantBatch(batch, memoryview(self._fetched)[start : self._position])
+
+
+class TolerantBatch:
+    """Everything aiokafka asks of a batch is answered by its own; only the walk over the records is guarded."""
+
+    def __init__(self, batch: Any, raw: memoryview) -> None:
+        self._batch = batch
+        self._raw = raw
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __next__(self) -> Any:
+        return next(self._batch)
+
+    def __iter__(self) -> Iterator[Any]:
+        given = 0
         try:
-            batch: Batch = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
+            for record in self._batch:
+                yield record
+                given += 1
         except UnicodeDecodeError:
-            return await self._one_by_one()
-        return batch
+            yield from islice(MemoryRecords(with_readable_names(bytes(self._raw))).next_batch(), given, None)
 
-    async def _one_by_one(self) -> Batch:
-        """What lies before the unreadable record, and that record; of the other partitions, what is there."""
-        batch: Batch = {}
-        for partition in self.assignment() - self.paused():
-            if (self.highwater(partition) or 0) > await self.position(partition):
-                batch[partition] = await self._of(partition)
-        return {partition: records for partition, records in batch.items() if records}
 
-    async def _of(self, partition: TopicPartition) -> list[ConsumerRecord]:
-        records: list[ConsumerRecord] = []
-        while len(records) < LONGEST_BATCH:
-            try:
-                found = await super().getmany(partition, timeout_ms=int(FETCH_SECONDS * 1000) if not records else 0, max_records=1)
-            except UnicodeDecodeError:
-                record = await asyncio.to_thread(self._without_headers, partition, await self.position(partition))
-                self.seek(partition, record.offset + 1)
-                return [*records, record]
-            if not found:
-                break
-            records += found[partition]
-        return records
-
-    def _without_headers(self, partition: TopicPartition, offset: int) -> ConsumerRecord:
-        """The first record from `offset` on, by librdkafka, which does not look at headers before it is asked for them.
-
-        Raises:
-            KafkaConnectionError: it could not be had in time.
-        """
-        reader = Consumer({"bootstrap.servers": self._servers, "group.id": "unused", "enable.auto.commit": False, "log_level": 2})
+def with_readable_names(batch: bytes) -> bytes:
+    """The batch uncompressed, its checksum not renewed, with a question mark for every byte beyond ASCII in a header name that is no UTF-8."""
+    header, records = bytearray(batch[:_RECORDS_AT]), batch[_RECORDS_AT:]
+    (attributes,) = struct.unpack_from(">h", header, _ATTRIBUTES_AT)
+    (count,) = struct.unpack_from(">i", header, _COUNT_AT)
+    decode = _DECODERS.get(attributes & _CODEC_BITS)
+    mended = bytearray(records if decode is None else decode(records))
+    struct.pack_into(">h", header, _ATTRIBUTES_AT, attributes & ~_CODEC_BITS)
+    struct.pack_into(">i", header, _LENGTH_AT, len(header) + len(mended) - _OVERHEAD)
+    for start, end in _names(mended, count):
         try:
-            reader.assign([Place(partition.topic, partition.partition, offset)])
-            found = reader.poll(FETCH_SECONDS)
-            if found is None or found.error() is not None:
-                raise KafkaConnectionError(f"{partition.topic}/{partition.partition}: the record at {offset} could not be read otherwise")
-            kind, timestamp = found.timestamp()
-            return _record(partition, found, timestamp, kind)
-        except KafkaException as error:
-            raise KafkaConnectionError(f"{partition.topic}/{partition.partition}: {error.args[0].name()}") from error
-        finally:
-            reader.close()
+            mended[start:end].decode()
+        except UnicodeDecodeError:
+            mended[start:end] = mended[start:end].decode("ascii", "replace").encode("ascii", "replace")
+    return bytes(header + mended)
 
 
-def _record(partition: TopicPartition, found: Any, timestamp: int, kind: int) -> ConsumerRecord:
-    key, value = found.key(), found.value()
-    return ConsumerRecord(
-        topic=partition.topic,
-        partition=partition.partition,
-        offset=found.offset(),
-        timestamp=timestamp,
-        timestamp_type=kind,
-        key=key,
-        value=value,
-        checksum=None,
-        serialized_key_size=-1 if key is None else len(key),
-        serialized_value_size=-1 if value is None else len(value),
-        headers=((UNREADABLE, None),),
-    )
+def _names(records: bytearray, count: int) -> Iterator[tuple[int, int]]:
+    """Where the header names of all records lie."""
+    following = 0
+    for _ in range(count):
+        length, at = _varint(records, following)
+        following = at + length
+        _, at = _varint(records, at + 1)  # attributes; the time
+        _, at = _varint(records, at)  # the offset
+        for _part in ("key", "value"):
+            length, at = _varint(records, at)
+            at += max(length, 0)
+        headers, at = _varint(records, at)
+        for _header in range(headers):
+            length, at = _varint(records, at)
+            yield at, at + length
+            length, at = _varint(records, at + length)
+            at += max(length, 0)
+
+
+def _varint(data: bytearray, at: int) -> tuple[int, int]:
+    """A zigzag varint and where it ends."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:  # noqa: PLR2004 - the bit that says another byte follows
+            return (value >> 1) ^ -(value & 1), at

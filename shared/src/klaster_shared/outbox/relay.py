@@ -32,7 +32,7 @@ QUIET_POLL_SECONDS = 0.05
 QUIET_AFTER_SECONDS = 60.0
 STANDBY_SECONDS = 0.25
 SEND_SECONDS = 15.0
-STOP_SECONDS = 5.0
+STOP_SECONDS = 3.0
 """How long the batch in hand may take to end when the process is stopped; what is not acknowledged by then is sent again."""
 ALONE_ATTEMPTS = 3
 """How often a record must be refused, alone and first on a fresh producer, before its row is called dead."""
