@@ -199,7 +199,7 @@ def test_a_container_whose_host_was_killed_is_removed_all_the_same(
         pytest_run.kill()
     assert containers_of(hosts) != []
     run(ASKS_FOR_POSTGRES, "--engines=containers")
-    wait_until(lambda: not containers_of(hosts), within=30)
+    wait_until(lambda: not containers_of(hosts), within=90)
 
 
 def containers(**filters: Any) -> list[str | None]:
