@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -24,8 +25,9 @@ type Connection = Any
 CONNECT_SECONDS = 5.0
 POOL_SECONDS = 10
 STATEMENT_SECONDS = 60.0
-# The pool gives what the server said while connecting (starting up, too many clients, wrong password) in the dialect's own class.
-_NO_CONNECTION = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, AsyncAdapt_asyncpg_dbapi.Error)
+# The pool gives what the server said while connecting (starting up, too many clients, wrong password) in the dialect's own class,
+# and a connection lost during the questions that the dialect asks on its first one in SQLAlchemy's.
+_NO_CONNECTION = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, AsyncAdapt_asyncpg_dbapi.Error, DBAPIError)
 # What SQLAlchemy takes out of a URL's query for itself; the rest of it (ssl, …) is the driver's, for every connection alike.
 _NOT_OF_THE_DRIVER = ("prepared_statement_cache_size", "prepared_statement_name_func")
 _SESSION = {"idle_in_transaction_session_timeout": "60000", "lock_timeout": "10000"}

@@ -89,6 +89,7 @@ class Relay:
         self._awake.set()
 
     async def start(self) -> None:
+        self._stopping.clear()
         self._task = asyncio.create_task(self._run(), name="relay")
 
     async def stop(self) -> None:

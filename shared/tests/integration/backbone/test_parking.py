@@ -72,19 +72,20 @@ async def test_live_messages_overtake_nothing_while_queues_drain_and_gates_open(
 
     async with two_unparkers(two):
         for turn in range(6):
+            office = (one, other)[turn % 2].office
             one.ledger.refusing = other.ledger.refusing = True
             await send_round(f"refuse {turn}")
             for n in range(10):
                 await send_round(f"queued {turn}.{n}")
-            heads = await eventually(lambda: held_heads(one, 3), within=15, what="three closed gates")
+            heads = await eventually(lambda: held_heads(one, 3), within=40, what="three closed gates")
             one.ledger.refusing = other.ledger.refusing = False
             for head in heads:
-                await one.office.retry(head, actor="operator")
+                await office.retry(head, actor="operator")
             for n in range(30):
                 await send_round(f"live {turn}.{n}")
                 await asyncio.sleep(PACE_SECONDS)
-            await eventually(lambda: nothing_is_parked(one), within=20, what="the gates to open")
-        await eventually(lambda: one.handled("applied") + other.handled("applied") == len(sent) * 3, within=20, what="every message")
+            await eventually(lambda: nothing_is_parked(one), within=40, what="the gates to open")
+        await eventually(lambda: one.handled("applied") + other.handled("applied") == len(sent) * 3, within=40, what="every message")
     assert await lines_of(one, networks) == dict.fromkeys(networks, sent)
     assert other.handled("applied") > 0
 
