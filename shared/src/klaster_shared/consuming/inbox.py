@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, Table, Text, Uuid, bindparam, select
+from sqlalchemy import Column, DateTime, Index, Table, Text, Uuid, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from klaster_shared.clock import Instant
@@ -18,6 +18,7 @@ INBOX = Table(
     Column("message_id", Uuid, primary_key=True),
     Column("applied_at", DateTime(timezone=True), nullable=False),
 )
+Index("ix_inbox_applied_at", INBOX.c.applied_at, postgresql_using="brin")
 
 _ids = rows_of([INBOX.c.message_id])
 _CLAIM = Statement(

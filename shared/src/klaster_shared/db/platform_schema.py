@@ -127,15 +127,37 @@ ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_th
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000);
 """
 
+_TABLES_0002 = """
+-- The inbox only grows at its end and is cleared from its beginning by age: a block range index is a few pages, whatever its size.
+CREATE INDEX ix_inbox_applied_at ON inbox USING brin (applied_at);
+"""
+_BACK_0002 = """
+DROP INDEX ix_inbox_applied_at;
+"""
+
 
 def create_platform_tables() -> None:
     """Called by the first migration of every service, before its own tables."""
-    for statement in _TABLES_0001.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    _run(_TABLES_0001)
+
+
+def extend_platform_tables_0002() -> None:
+    """Called by the second migration of every service: what the guarantees under faults need."""
+    _run(_TABLES_0002)
+
+
+def reduce_platform_tables_0002() -> None:
+    """The way back of `extend_platform_tables_0002`."""
+    _run(_BACK_0002)
 
 
 def drop_platform_tables() -> None:
     """The way back of `create_platform_tables`."""
     for table in ("idempotency_key", "operator_act", "parked_message", "parked_gate", "consumer_position", "inbox", "outbox"):
         op.drop_table(table)
+
+
+def _run(statements: str) -> None:
+    for statement in statements.split(";\n"):
+        if statement.strip():
+            op.execute(statement)
