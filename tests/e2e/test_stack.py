@@ -208,7 +208,7 @@ def test_nothing_outlives_a_supervisor_that_is_killed_and_the_next_start_mends_w
         parts = processes(stack)
         assert len(parts) == len(ENGINES) + len(SERVICES)
         stack.kill_supervisor()
-        wait_until(lambda: not [process for process in parts if is_alive(process)], within=20, what="the children to end with their supervisor")
+        wait_until(lambda: not [process for process in parts if is_alive(process)], within=40, what="the children to end with their supervisor")
         assert stack.run("status").returncode == 1
         stack.json("up", "--no-seed")
         assert stack.run("status").returncode == 0

@@ -20,7 +20,7 @@ class StillNotTrue(AssertionError):
         super().__init__(f"{what} did not come about within {within:g} s; last seen: {last!r}")
 
 
-def wait_until[T](condition: Callable[[], T], *, within: float = 10.0, what: str | None = None) -> T:
+def wait_until[T](condition: Callable[[], T], *, within: float = 40.0, what: str | None = None) -> T:
     """Polls until `condition()` is truthy and returns its value; an AssertionError it raises counts as not yet.
 
     Raises StillNotTrue after `within` seconds. Blocks the thread: for synchronous tests.
@@ -43,7 +43,7 @@ def wait_until[T](condition: Callable[[], T], *, within: float = 10.0, what: str
 async def eventually[T](condition: Callable[[], Coroutine[Any, Any, T]], *, within: float = ..., what: str | None = ...) -> T: ...
 @overload
 async def eventually[T](condition: Callable[[], T], *, within: float = ..., what: str | None = ...) -> T: ...
-async def eventually(condition: Callable[[], Any], *, within: float = 10.0, what: str | None = None) -> Any:
+async def eventually(condition: Callable[[], Any], *, within: float = 40.0, what: str | None = None) -> Any:
     """Like `wait_until`, for asynchronous tests and for conditions of both kinds; the event loop runs on between two looks."""
     deadline = time.monotonic() + within
     while True:

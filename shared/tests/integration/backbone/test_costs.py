@@ -50,10 +50,10 @@ async def test_a_chunk_pays_six_statements_beside_those_of_its_handlers(
 ) -> None:
     networks = [new_id() for _ in range(CHUNK_RECORDS)]
     async with running(backbone.consumer):
-        await eventually(lambda: backbone.consumer.report()["partitions"] == 3, within=15, what="its partitions")
+        await eventually(lambda: backbone.consumer.report()["partitions"] == 3, within=40, what="its partitions")
         statements.clear()
         await send(producer, backbone.topic, *[a_record("line", network) for network in networks])
-        await eventually(lambda: backbone.handled("applied") == CHUNK_RECORDS, within=15, what="every message")
+        await eventually(lambda: backbone.handled("applied") == CHUNK_RECORDS, within=40, what="every message")
     chunks = statements.count("BEGIN")
     beside = [statement for statement in statements if "INSERT INTO ledger" not in statement and not only_looks_at_positions(statement)]
     assert len(statements) - len(beside) >= CHUNK_RECORDS
@@ -73,7 +73,7 @@ async def test_a_parked_message_pays_nine_statements_beside_those_of_its_handler
     network = new_id()
     async with running(backbone.consumer):
         await send(producer, backbone.topic, a_record("refuse", network), *[a_record(name, network) for name in names(20)])
-        await eventually(lambda: backbone.handled("parked") == 21, within=15, what="a queue")
+        await eventually(lambda: backbone.handled("parked") == 21, within=40, what="a queue")
     backbone.ledger.refusing = False
     head = (await backbone.office.listing(limit=1))[0]
     await backbone.office.retry(head.id, actor="operator")

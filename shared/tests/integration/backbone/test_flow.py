@@ -19,7 +19,7 @@ async def test_messages_of_one_key_are_applied_once_each_and_in_order(backbone: 
     async with running(backbone.consumer, backbone.unparker):
         for n in range(1, 41):
             await send(producer, backbone.topic, *[a_record(f"line {n}", network, n) for network in networks])
-        await eventually(lambda: backbone.handled("applied") == 200, within=20, what="200 applied messages")
+        await eventually(lambda: backbone.handled("applied") == 200, within=40, what="200 applied messages")
     for network in networks:
         assert await backbone.lines(network) == list(names(40))
 
@@ -29,7 +29,7 @@ async def test_the_same_message_ten_times_has_one_effect_and_nine_duplicates(bac
     same = a_record("once", network)
     async with running(backbone.consumer):
         await send(producer, backbone.topic, *[same] * 10)
-        await eventually(lambda: backbone.handled("duplicate") == 9, within=15, what="nine duplicates")
+        await eventually(lambda: backbone.handled("duplicate") == 9, within=40, what="nine duplicates")
     assert await backbone.lines(network) == ["once"]
 
 
@@ -50,9 +50,9 @@ async def test_bad_records_are_parked_with_their_bytes_and_good_ones_flow_on(bac
     ]
     async with running(backbone.consumer, backbone.unparker):
         await send(producer, backbone.topic, *odd, a_record("good", good))
-        await eventually(lambda: backbone.handled("applied") == 1, within=15, what="the good message")
-        await eventually(lambda: backbone.handled("parked") == 8, within=15, what="eight parked messages")
-        await eventually(lambda: backbone.handled("skipped") == 1, within=15, what="the unknown type to be passed over")
+        await eventually(lambda: backbone.handled("applied") == 1, within=40, what="the good message")
+        await eventually(lambda: backbone.handled("parked") == 8, within=40, what="eight parked messages")
+        await eventually(lambda: backbone.handled("skipped") == 1, within=40, what="the unknown type to be passed over")
     parked = {p.key: p for p in await backbone.office.listing()}
     assert {p.reason for p in parked.values()} == {"undecodable", "schema", "too-large"}
     assert parked[key].value == b"not json"
@@ -73,17 +73,17 @@ async def test_messages_behind_a_parked_one_wait_and_follow_in_order_after_a_ski
             a_record("third", blocked, 3),
             a_record("free", free),
         )
-        await eventually(lambda: backbone.handled("parked") == 3, within=15, what="three parked messages")
-        await eventually(lambda: backbone.handled("applied") == 1, within=15, what="the message of the free key")
+        await eventually(lambda: backbone.handled("parked") == 3, within=40, what="three parked messages")
+        await eventually(lambda: backbone.handled("applied") == 1, within=40, what="the message of the free key")
         assert await backbone.lines() == [(free, "free")]
         head, second, _ = await backbone.office.listing()
         assert (head.state, head.reason, second.state) == ("held", "not-wanted", "waiting")
         with pytest.raises(NotHead):
             await backbone.office.retry(second.id, actor="operator")
         await backbone.office.skip(head.id, actor="operator", reason="agreed with the owner")
-        await eventually(lambda: backbone.handled("applied") == 3, within=15, what="the queue to drain")
+        await eventually(lambda: backbone.handled("applied") == 3, within=40, what="the queue to drain")
         await send(producer, backbone.topic, a_record("fourth", blocked, 4))
-        await eventually(lambda: backbone.handled("applied") == 4, within=15, what="the live message after the gate opened")
+        await eventually(lambda: backbone.handled("applied") == 4, within=40, what="the live message after the gate opened")
     assert await backbone.lines(blocked) == ["second", "third", "fourth"]
 
 
@@ -91,11 +91,11 @@ async def test_a_retried_head_is_applied_before_those_behind_it(backbone: Backbo
     network = new_id()
     async with running(backbone.consumer, backbone.unparker):
         await send(producer, backbone.topic, a_record("refuse", network, 1), a_record("second", network, 2))
-        await eventually(lambda: backbone.handled("parked") == 2, within=15, what="two parked messages")
+        await eventually(lambda: backbone.handled("parked") == 2, within=40, what="two parked messages")
         backbone.ledger.refusing = False
         head = (await backbone.office.listing())[0]
         await backbone.office.retry(head.id, actor="operator")
-        await eventually(lambda: backbone.handled("applied") == 2, within=15, what="both applied")
+        await eventually(lambda: backbone.handled("applied") == 2, within=40, what="both applied")
     assert await backbone.lines(network) == ["refuse", "second"]
     assert await backbone.office.listing() == []
 
@@ -104,10 +104,10 @@ async def test_an_unclassified_failure_is_tried_again_by_itself(backbone: Backbo
     network = new_id()
     async with running(backbone.consumer, backbone.unparker):
         await send(producer, backbone.topic, a_record("break", network, 1), a_record("after", network, 2))
-        await eventually(lambda: backbone.handled("parked") == 2, within=15, what="two parked messages")
+        await eventually(lambda: backbone.handled("parked") == 2, within=40, what="two parked messages")
         assert (await backbone.office.listing())[0].state == "due"
         backbone.ledger.breaking = False
-        await eventually(lambda: backbone.handled("applied") == 2, within=20, what="both applied without an operator")
+        await eventually(lambda: backbone.handled("applied") == 2, within=40, what="both applied without an operator")
     assert await backbone.lines(network) == ["break", "after"]
 
 
@@ -115,10 +115,10 @@ async def test_a_second_process_takes_over_where_the_first_stopped(backbone: Bac
     network = new_id()
     async with running(backbone.consumer):
         await send(producer, backbone.topic, a_record("one", network, 1))
-        await eventually(lambda: backbone.handled("applied") == 1, within=15, what="the first message")
+        await eventually(lambda: backbone.handled("applied") == 1, within=40, what="the first message")
     await send(producer, backbone.topic, a_record("two", network, 2))
     async with running(backbone.consumer):
-        await eventually(lambda: backbone.handled("applied") == 2, within=15, what="the second message")
+        await eventually(lambda: backbone.handled("applied") == 2, within=40, what="the second message")
     assert await backbone.lines(network) == ["one", "two"]
     assert backbone.handled("duplicate") == 0
 
@@ -127,11 +127,11 @@ async def test_a_position_moved_by_somebody_else_fences_this_process(backbone: B
     network = new_id()
     async with running(backbone.consumer):
         await send(producer, backbone.topic, a_record("one", network, 1))
-        await eventually(lambda: backbone.handled("applied") == 1, within=15, what="the first message")
+        await eventually(lambda: backbone.handled("applied") == 1, within=40, what="the first message")
         async with backbone.database.connect() as connection:
             await connection.execute("UPDATE consumer_position SET next_offset = next_offset + 1 WHERE next_offset > 0")
         await send(producer, backbone.topic, a_record("taken by the other", network, 2), a_record("three", network, 3))
-        await eventually(lambda: backbone.handled("applied") == 2, within=15, what="the third message")
+        await eventually(lambda: backbone.handled("applied") == 2, within=40, what="the third message")
     assert await backbone.lines(network) == ["one", "three"]
 
 
@@ -139,15 +139,15 @@ async def test_a_position_beyond_the_end_of_the_log_refuses_the_partition_until_
     network = new_id()
     async with running(backbone.consumer):
         await send(producer, backbone.topic, a_record("one", network, 1))
-        await eventually(lambda: backbone.handled("applied") == 1, within=15, what="the first message")
+        await eventually(lambda: backbone.handled("applied") == 1, within=40, what="the first message")
     async with backbone.database.connect() as connection:
         await connection.execute("UPDATE consumer_position SET next_offset = 500 WHERE next_offset > 0")
     async with running(backbone.consumer):
-        await eventually(lambda: bool(backbone.consumer.report()["refused"]), within=15, what="the refusal")
+        await eventually(lambda: bool(backbone.consumer.report()["refused"]), within=40, what="the refusal")
         _, position = next((c, p) for c, p in await backbone.office.positions() if p.next_offset == 500)
         await backbone.office.reset_position(backbone.declaration.name, position.partition, 1, actor="operator", reason="the log was made anew")
         await send(producer, backbone.topic, a_record("two", network, 2))
-        await eventually(lambda: backbone.handled("applied") == 2, within=20, what="the message after the reset")
+        await eventually(lambda: backbone.handled("applied") == 2, within=40, what="the message after the reset")
     assert not backbone.consumer.report()["refused"]
 
 
@@ -155,7 +155,7 @@ async def test_the_database_going_away_delays_messages_and_loses_none(backbone: 
     network = new_id()
     async with running(backbone.consumer):
         await send(producer, backbone.topic, a_record("one", network, 1))
-        await eventually(lambda: backbone.handled("applied") == 1, within=15, what="the first message")
+        await eventually(lambda: backbone.handled("applied") == 1, within=40, what="the first message")
         async with backbone.database.connect() as connection:
             killed = connection.fetchval(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -169,7 +169,7 @@ async def test_the_database_going_away_delays_messages_and_loses_none(backbone: 
 async def test_parking_is_audited(backbone: Backbone, producer: AIOKafkaProducer) -> None:
     async with running(backbone.consumer, backbone.unparker):
         await send(producer, backbone.topic, a_record("refuse", new_id(), 1))
-        await eventually(lambda: backbone.handled("parked") == 1, within=15, what="a parked message")
+        await eventually(lambda: backbone.handled("parked") == 1, within=40, what="a parked message")
         head = (await backbone.office.listing())[0]
         await backbone.office.skip(head.id, actor="operator", reason="agreed")
     async with backbone.database.connect() as connection:

@@ -70,12 +70,12 @@ async def test_a_consumer_waits_for_a_topic_that_is_not_there_yet(
         await asyncio.sleep(0.3)  # it has asked for the topic by now
         kafka_admin.create_topics([NewTopic(backbone.topic, 1, 1)])[backbone.topic].result(30)
         await send(producer, backbone.topic, a_record("first", network))
-        await eventually(lambda: backbone.handled("applied") == 1, within=20, what="the first message")
+        await eventually(lambda: backbone.handled("applied") == 1, within=40, what="the first message")
 
 
 async def test_a_consumer_that_was_stopped_reports_no_partition(backbone: Backbone) -> None:
     async with running(backbone.consumer):
-        await eventually(lambda: backbone.consumer.report()["partitions"] == 3, within=15, what="its partitions")
+        await eventually(lambda: backbone.consumer.report()["partitions"] == 3, within=40, what="its partitions")
     assert backbone.consumer.report()["partitions"] == 0
 
 
@@ -89,11 +89,11 @@ async def test_a_handler_that_does_not_end_delays_a_stop_but_does_not_prevent_it
     async with leaving_nothing_behind():
         await backbone.consumer.start()
         await send(producer, backbone.topic, a_record("held", network))
-        await eventually(lambda: backbone.ledger.calls == ["held"], within=15, what="the handler to run")
+        await eventually(lambda: backbone.ledger.calls == ["held"], within=40, what="the handler to run")
         await stopped_within(backbone.consumer, 10)
     backbone.ledger.after = None
     async with running(backbone.consumer):
-        await eventually(lambda: backbone.handled("applied") == 1, within=15, what="the message to be handled after all")
+        await eventually(lambda: backbone.handled("applied") == 1, within=40, what="the message to be handled after all")
     assert await backbone.lines(network) == ["held"]
 
 

@@ -160,7 +160,7 @@ async def only_is_left(backbone: Backbone, *expected: tuple[UUID, bool]) -> None
     async def left() -> bool:
         return [(UUID(row["key"]), row["dead"]) for row in await backbone.outbox()] == list(expected)
 
-    await eventually(left, within=20, what="the outbox to hold only what cannot be sent")
+    await eventually(left, within=40, what="the outbox to hold only what cannot be sent")
 
 
 async def test_nothing_passes_a_record_of_its_key_that_was_refused_with_its_batch(narrow: Backbone, kafka_servers: str) -> None:
@@ -211,7 +211,7 @@ async def test_messages_for_a_topic_that_is_not_there_yet_wait_for_it(
     backbone, network = new_backbone(topic), new_id()
     async with running(backbone.relay):
         await backbone.record("kept", network=network)
-        await eventually(lambda: backbone.relay.report()["trouble"] == "UnknownTopicOrPartitionError", within=15, what="the relay to say why")
+        await eventually(lambda: backbone.relay.report()["trouble"] == "UnknownTopicOrPartitionError", within=40, what="the relay to say why")
         assert [(row["dead"], row["attempts"]) for row in await backbone.outbox()] == [(False, 0)]
         kafka_admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
         await drained(backbone)

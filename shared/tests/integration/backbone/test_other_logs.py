@@ -38,7 +38,7 @@ def refused(backbone: Backbone) -> Callable[[], str]:
 
 
 async def applied(backbone: Backbone, number: int) -> None:
-    await eventually(lambda: backbone.handled("applied") == number, within=15, what=f"{number} applied messages")
+    await eventually(lambda: backbone.handled("applied") == number, within=40, what=f"{number} applied messages")
 
 
 async def reset(backbone: Backbone, to: int) -> None:
@@ -59,7 +59,7 @@ async def create_again(admin: Any, topic: str) -> None:
         future = admin.create_topics([NewTopic(topic, 1, 1)])[topic]
         return (await asyncio.to_thread(future.exception, 10)) is None
 
-    await eventually(created, within=10, what="the topic to be created again")
+    await eventually(created, within=40, what="the topic to be created again")
 
 
 async def numbered(producer: AIOKafkaProducer, backbone: Backbone, network: Any, first: int, last: int) -> None:
@@ -76,7 +76,7 @@ async def test_a_log_cut_while_the_consumer_was_away_is_refused_until_a_reset(
     await numbered(producer, backbone, network, 3, 6)
     await cut(kafka_admin, backbone.topic, 4)
     async with running(backbone.consumer):
-        assert "starts at 4" in await eventually(refused(backbone), within=15)
+        assert "starts at 4" in await eventually(refused(backbone), within=40)
         await reset(backbone, 4)
         await applied(backbone, 4)
     assert await backbone.lines(network) == ["line 1", "line 2", "line 5", "line 6"]
@@ -91,7 +91,7 @@ async def test_a_log_cut_before_a_running_consumer_is_refused_until_a_reset(back
         async with backbone.database.connect() as connection:
             await connection.execute("UPDATE consumer_position SET next_offset = 1")
         await numbered(producer, backbone, network, 7, 7)  # finds the position moved, and the client cannot be put there
-        assert "starts at 4" in await eventually(refused(backbone), within=15, what="the refusal")
+        assert "starts at 4" in await eventually(refused(backbone), within=40, what="the refusal")
         await reset(backbone, 4)
         await applied(backbone, 7)
     assert await backbone.lines(network) == [f"line {n}" for n in range(1, 8)]
@@ -107,7 +107,7 @@ async def test_a_topic_created_again_while_the_consumer_was_away_is_refused_unti
     await create_again(kafka_admin, backbone.topic)
     await numbered(producer, backbone, network, 3, 8)  # past the stored position: no offset tells
     async with running(backbone.consumer):
-        assert "created again" in await eventually(refused(backbone), within=15)
+        assert "created again" in await eventually(refused(backbone), within=40)
         await reset(backbone, 0)
         await applied(backbone, 8)
     assert await backbone.lines(network) == [f"line {n}" for n in range(1, 9)]
@@ -122,7 +122,7 @@ async def test_a_topic_created_again_under_a_running_consumer_is_noticed_by_its_
         await numbered(producer, backbone, network, 1, 1)
         await applied(backbone, 1)
         await create_again(kafka_admin, backbone.topic)
-        assert "created again" in await eventually(refused(backbone), within=15)
+        assert "created again" in await eventually(refused(backbone), within=40)
         await reset(backbone, 0)
         await numbered(producer, backbone, network, 2, 3)
         await applied(backbone, 3)
@@ -139,7 +139,7 @@ async def test_a_shorter_log_under_a_running_consumer_is_noticed_without_waiting
         await applied(backbone, 5)
         await create_again(kafka_admin, backbone.topic)
         await numbered(producer, backbone, network, 6, 7)
-        await eventually(refused(backbone), within=20, what="the refusal")
+        await eventually(refused(backbone), within=40, what="the refusal")
         await reset(backbone, 0)
         await applied(backbone, 7)
     assert await backbone.lines(network) == [f"line {n}" for n in range(1, 8)]
@@ -153,7 +153,7 @@ async def test_a_refused_partition_stays_refused_though_its_log_grows_past_the_p
     async with backbone.database.connect() as connection:
         await connection.execute("UPDATE consumer_position SET next_offset = 4")
     async with running(backbone.consumer):
-        assert "ends at 2" in await eventually(refused(backbone), within=15)
+        assert "ends at 2" in await eventually(refused(backbone), within=40)
         await numbered(producer, backbone, network, 3, 8)
         await asyncio.sleep(1)  # ten looks for a reset: none of them may take the growth for one
         assert refused(backbone)()
@@ -168,7 +168,7 @@ async def test_a_reset_of_a_quiet_partition_takes_effect_without_a_new_message(b
         await numbered(producer, backbone, network, 1, 3)
         await applied(backbone, 3)
         await reset(backbone, 0)
-        await eventually(lambda: backbone.handled("duplicate") == 3, within=15, what="the messages to come again, as duplicates")
+        await eventually(lambda: backbone.handled("duplicate") == 3, within=40, what="the messages to come again, as duplicates")
         await numbered(producer, backbone, network, 4, 4)
         await applied(backbone, 4)
     assert await backbone.lines(network) == ["line 1", "line 2", "line 3", "line 4"]

@@ -137,14 +137,14 @@ async def test_a_copy_of_a_parked_message_has_no_second_effect(backbone: Backbon
     parked, skipped = a_record("refuse one", network), a_record("refuse two", network, 2)
     async with running(backbone.consumer, backbone.unparker):
         await send(producer, backbone.topic, parked, parked, skipped)
-        await eventually(lambda: backbone.handled("parked") == 3, within=15, what="three parked messages")
+        await eventually(lambda: backbone.handled("parked") == 3, within=40, what="three parked messages")
         head = (await backbone.office.listing())[0]
         backbone.ledger.refusing = False
         await backbone.office.retry(head.id, actor="operator")
-        await eventually(lambda: nothing_is_parked(backbone), within=15, what="an empty queue")
+        await eventually(lambda: nothing_is_parked(backbone), within=40, what="an empty queue")
         backbone.ledger.refusing = True
         await send(producer, backbone.topic, parked, skipped)
-        await eventually(lambda: backbone.handled("duplicate") == 3, within=15, what="copies to be counted as such")
+        await eventually(lambda: backbone.handled("duplicate") == 3, within=40, what="copies to be counted as such")
     assert await backbone.lines(network) == ["refuse one", "refuse two"]
 
 
@@ -153,13 +153,13 @@ async def test_a_copy_of_a_skipped_message_has_no_effect(backbone: Backbone, pro
     refused = a_record("refuse", network)
     async with running(backbone.consumer, backbone.unparker):
         await send(producer, backbone.topic, refused)
-        await eventually(lambda: backbone.handled("parked") == 1, within=15, what="a parked message")
+        await eventually(lambda: backbone.handled("parked") == 1, within=40, what="a parked message")
         (head,) = await backbone.office.listing()
         await backbone.office.skip(head.id, actor="operator", reason="agreed")
-        await eventually(lambda: nothing_is_parked(backbone), within=15, what="an open gate")
+        await eventually(lambda: nothing_is_parked(backbone), within=40, what="an open gate")
         backbone.ledger.refusing = False
         await send(producer, backbone.topic, refused)
-        await eventually(lambda: backbone.handled("duplicate") == 1, within=15, what="the copy to be counted as such")
+        await eventually(lambda: backbone.handled("duplicate") == 1, within=40, what="the copy to be counted as such")
     assert await backbone.lines(network) == []
 
 
@@ -168,12 +168,12 @@ async def test_messages_without_a_key_are_parked_without_a_gate_and_have_one_eff
     refused = without_key(a_record("refuse", network))
     async with running(backbone.consumer, backbone.unparker):
         await send(producer, backbone.topic, refused, refused, without_key(a_record("passes it", network, 2)))
-        await eventually(lambda: backbone.handled("parked") == 2 and backbone.handled("applied") == 1, within=15, what="two parked, one applied")
+        await eventually(lambda: backbone.handled("parked") == 2 and backbone.handled("applied") == 1, within=40, what="two parked, one applied")
         assert await gates(backbone) == 0
         backbone.ledger.refusing = False
         for parked in await backbone.office.listing():
             await backbone.office.retry(parked.id, actor="operator")
-        await eventually(lambda: nothing_is_parked(backbone), within=15, what="nothing parked")
+        await eventually(lambda: nothing_is_parked(backbone), within=40, what="nothing parked")
     assert await backbone.lines(network) == ["passes it", "refuse"]
     assert backbone.handled("duplicate") == 1
 
@@ -192,11 +192,11 @@ async def test_a_process_that_dies_before_it_settles_a_gate_leaves_it_to_the_nex
 
     async with running(backbone.consumer, backbone.unparker):
         await send(producer, backbone.topic, a_record("refuse", network), a_record("second", network, 2))
-        await eventually(lambda: backbone.handled("parked") == 2, within=15, what="two parked messages")
+        await eventually(lambda: backbone.handled("parked") == 2, within=40, what="two parked messages")
         monkeypatch.setattr(gate_queue, "settle", die_first)
         (head, _) = await backbone.office.listing()
         await backbone.office.skip(head.id, actor="operator", reason="agreed")
-        await eventually(lambda: nothing_is_parked(backbone), within=15, what="the gate to open all the same")
+        await eventually(lambda: nothing_is_parked(backbone), within=40, what="the gate to open all the same")
     assert deaths > 2
     assert await backbone.lines(network) == ["second"]
 
@@ -207,16 +207,16 @@ async def test_a_message_of_a_topic_created_again_is_parked_beside_the_old_one_w
     backbone, network = new_backbone(new_topic("again")), new_id()
     async with running(backbone.consumer):
         await send(producer, backbone.topic, a_record("refuse old", network))
-        await eventually(lambda: backbone.handled("parked") == 1, within=15, what="a parked message")
+        await eventually(lambda: backbone.handled("parked") == 1, within=40, what="a parked message")
     await asyncio.to_thread(kafka_admin.delete_topics([backbone.topic])[backbone.topic].result, 10)
 
     async def created_again() -> bool:
         future = kafka_admin.create_topics([NewTopic(backbone.topic, 1, 1)])[backbone.topic]
         return (await asyncio.to_thread(future.exception, 10)) is None
 
-    await eventually(created_again, within=10, what="the topic to be created again")
+    await eventually(created_again, within=40, what="the topic to be created again")
     await backbone.office.reset_position(backbone.declaration.name, Partition(backbone.topic, 0), 0, actor="operator", reason="created again")
     await send(producer, backbone.topic, a_record("refuse new", network, 2))
     async with running(backbone.consumer):
-        await eventually(lambda: backbone.handled("parked") == 2, within=15, what="the new message")
+        await eventually(lambda: backbone.handled("parked") == 2, within=40, what="the new message")
     assert [parked.offset for parked in await backbone.office.listing()] == [0, 0]

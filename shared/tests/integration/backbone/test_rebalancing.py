@@ -79,7 +79,7 @@ async def test_a_process_that_joins_and_one_that_leaves_in_a_burst_lose_and_repe
     first, second = two
     burst = Burst(producer, first.topic)
     async with running(first.consumer, first.unparker, second.unparker):
-        await burst.during(eventually(lambda: partitions(first) == 3, within=15, what="the first process alone"))
+        await burst.during(eventually(lambda: partitions(first) == 3, within=40, what="the first process alone"))
         await second.consumer.start()
         await burst.during(eventually(shared_out(first, second), within=25, what="both processes at work"))
         await burst.during(second.consumer.stop())
@@ -98,17 +98,17 @@ async def test_the_group_waits_for_the_handler_that_runs(two: tuple[Backbone, Ba
 
     first.ledger.after = hold
     async with running(first.consumer):
-        await eventually(lambda: partitions(first) == 3, within=15, what="the first process alone")
+        await eventually(lambda: partitions(first) == 3, within=40, what="the first process alone")
         await send(producer, first.topic, a_record("held", network))
         await eventually(lambda: first.ledger.calls == ["held"], what="the handler to run")
         async with running(second.consumer):
-            await eventually(lambda: first.consumer._runner.interrupted, within=10, what="the revoke")
+            await eventually(lambda: first.consumer._runner.interrupted, within=40, what="the revoke")
             assert partitions(second) == 0
             release.set()
-            await eventually(shared_out(first, second), within=20, what="both processes at work")
+            await eventually(shared_out(first, second), within=40, what="both processes at work")
             assert order == ["held"]
             await send(producer, first.topic, a_record("next", network, 2))
-            await eventually(lambda: first.handled("applied") + second.handled("applied") == 2, within=15, what="the next message")
+            await eventually(lambda: first.handled("applied") + second.handled("applied") == 2, within=40, what="the next message")
     assert await first.lines(network) == ["held", "next"]
     assert first.ledger.calls.count("held") + second.ledger.calls.count("held") == 1
 
@@ -121,12 +121,12 @@ async def test_a_process_beyond_the_number_of_partitions_stands_by_and_takes_ove
     network = new_id()
     async with running(second.consumer):
         async with running(first.consumer):
-            await eventually(lambda: partitions(first) + partitions(second) == 1, within=15, what="one of them to have the partition")
+            await eventually(lambda: partitions(first) + partitions(second) == 1, within=40, what="one of them to have the partition")
             await send(producer, first.topic, a_record("one", network))
-            await eventually(lambda: first.handled("applied") + second.handled("applied") == 1, within=15, what="the message")
-        await eventually(lambda: partitions(second) == 1, within=15, what="the other to take over")
+            await eventually(lambda: first.handled("applied") + second.handled("applied") == 1, within=40, what="the message")
+        await eventually(lambda: partitions(second) == 1, within=40, what="the other to take over")
         await send(producer, first.topic, a_record("two", network, 2))
-        await eventually(lambda: first.handled("applied") + second.handled("applied") == 2, within=15, what="the second message")
+        await eventually(lambda: first.handled("applied") + second.handled("applied") == 2, within=40, what="the second message")
     assert await first.lines(network) == ["one", "two"]
 
 
@@ -143,7 +143,7 @@ async def test_a_process_that_stands_still_and_one_that_is_killed_apply_nothing_
         )
     )
     async with running(survivor.consumer, survivor.unparker):
-        await eventually(lambda: partitions(survivor) == 3, within=15, what="the survivor alone")
+        await eventually(lambda: partitions(survivor) == 3, within=40, what="the survivor alone")
         other.start()
         try:
             await burst.during(eventually(lambda: 0 < partitions(survivor) < 3, within=25, what="the other process at work"))

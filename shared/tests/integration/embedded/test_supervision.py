@@ -31,7 +31,7 @@ def says_up(child: Child) -> bool:
 def ready_child(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Child]:
     child = Child(program(getattr(request, "param", POLITE), tmp_path, grace=0.2))
     child.start()
-    child.wait_ready(lambda: says_up(child), within=10)
+    child.wait_ready(lambda: says_up(child), within=40)
     yield child
     child.kill()
 

@@ -158,7 +158,7 @@ def test_no_engine_outlives_a_killed_run(command: Callable[..., dict[str, Any]],
         hosts = hosts_of(pytest_run.pid)
         pytest_run.kill()
     assert len(hosts) == 2
-    wait_until(lambda: not hosts_of(pytest_run.pid), within=20, what="the end of the engine hosts")
+    wait_until(lambda: not hosts_of(pytest_run.pid), within=40, what="the end of the engine hosts")
     assert list(engine_directory.iterdir()) == []
 
 
