@@ -27,12 +27,13 @@ run_migrations(context, new_metadata())
 """
 FIRST = """
 from alembic import op
-from klaster_shared.db.platform_schema import create_platform_tables, drop_platform_tables
+from klaster_shared.db.platform_schema import create_platform_tables, drop_platform_tables, extend_platform_tables_0002
 
 revision, down_revision = "0001", None
 
 def upgrade() -> None:
     create_platform_tables()
+    extend_platform_tables_0002()
     op.execute("CREATE TABLE thing (name TEXT NOT NULL, CONSTRAINT pk_thing PRIMARY KEY (name))")
 
 def downgrade() -> None:
