@@ -8,11 +8,11 @@ import os
 import platform
 import secrets
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 
 import docker
 import psutil
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
@@ -49,8 +49,17 @@ def use_reaper_if_present() -> None:
         except ImageNotFound:
             testcontainers_config.ryuk_disabled = True
             for container in engine.containers.list(all=True, filters={"label": f"{MACHINE_LABEL}={platform.node()}"}):
-                if not psutil.pid_exists(int(container.labels[PROCESS_LABEL])):
-                    container.remove(force=True, v=True)
+                if not _is_running(int(container.labels[PROCESS_LABEL])):
+                    with suppress(APIError):  # another run that begins now removes it, too
+                        container.remove(force=True, v=True)
+
+
+def _is_running(process: int) -> bool:
+    """A killed process that its parent has not asked about yet has ended all the same."""
+    try:
+        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 class EngineContainer(DockerContainer):
