@@ -13,11 +13,13 @@ from uuid import UUID
 
 import orjson
 
+from klaster_events.adapters.publishing import fell_due_message
 from klaster_events.adapters.work import EventsWork
 from klaster_events.application.approve_event import ApproveEvent, approve_event
 from klaster_events.application.cancel_event import CancelEvent, cancel_event
 from klaster_events.application.complete_event import CompleteEvent, complete_event
 from klaster_events.application.draft_event import DraftEvent, draft_event
+from klaster_events.application.expire_approval import ExpireApproval, expire_approval
 from klaster_events.application.publish_event import PublishEvent, publish_event
 from klaster_events.application.queries import EventInFull, EventsAsked, RegistrationInLine, RegistrationsAsked
 from klaster_events.application.refuse_financing import RefuseFinancing, refuse_financing
@@ -27,6 +29,7 @@ from klaster_events.application.secure_financing import SecureFinancing, secure_
 from klaster_events.application.submit_event import SubmitEvent, submit_event
 from klaster_events.application.withdraw_registration import WithdrawRegistration, withdraw_registration
 from klaster_events.domain.approval import Approval, Ignored
+from klaster_events.domain.attempt import Attempt
 from klaster_events.domain.errors import AlreadyRegistered
 from klaster_events.domain.event import Event
 from klaster_events.domain.ids import ApprovalId, EventId, GrantId, OrganisationId, RegistrationId
@@ -38,6 +41,7 @@ from klaster_events.domain.schedule import Schedule
 from klaster_events.domain.seats import Seats
 from klaster_shared.aggregates import Aggregate
 from klaster_shared.clock import Instant
+from klaster_shared.contracts.envelope import Message
 from klaster_shared.countries import country
 from klaster_shared.db.unit_of_work import Transactions
 from klaster_shared.errors import NotFound, StaleVersion
@@ -162,6 +166,7 @@ class InMemoryEvents:
 class InMemoryApprovals:
     def __init__(self) -> None:
         self.rows: dict[EventId, Approval] = {}
+        self.scheduled: dict[ApprovalId, Message] = {}
 
     async def add(self, approval: Approval) -> None:
         self.rows[approval.event] = deepcopy(approval)
@@ -174,12 +179,23 @@ class InMemoryApprovals:
     async def find_locked(self, event: EventId) -> Approval | None:
         return deepcopy(self.rows.get(event))
 
-    async def locked_if_overdue(self, event: EventId, now: Instant) -> Approval | None:
-        found = await self.find_locked(event)
-        return found if found is not None and found.is_overdue(now) else None
-
     async def save(self, approval: Approval) -> None:
         self.rows[approval.event] = deepcopy(approval)
+        if approval.consent is not None:
+            self.scheduled.pop(approval.consent.id, None)
+        if (open_ := approval.waits_for) and open_.deadline:
+            self.scheduled[open_.id] = fell_due_message(approval.event, open_.id, open_.deadline)
+
+
+class InMemoryAttempts:
+    def __init__(self) -> None:
+        self.rows: dict[ApprovalId, Attempt] = {}
+
+    async def find(self, approval: ApprovalId) -> Attempt | None:
+        return deepcopy(self.rows.get(approval))
+
+    async def save(self, attempt: Attempt) -> None:
+        self.rows[attempt.id] = deepcopy(attempt)
 
 
 class InMemorySeats:
@@ -240,6 +256,11 @@ class InMemoryAgenda:
         found = [await self.event(EventId(key)) for key in sorted(self._work.events.kept.rows) if after is None or key > after]
         return [each for each in found if _is_asked_for(each.event, asked)][:rows]
 
+    async def attempts(self, event: EventId, *, after: UUID | None, rows: int) -> Sequence[Attempt]:
+        await self._work.events.get(event)
+        found = sorted((kept for kept in self._work.attempts.rows.values() if kept.event == event), key=lambda kept: kept.id)
+        return [deepcopy(kept) for kept in found if after is None or kept.id > after][:rows]
+
     async def registration(self, key: RegistrationId) -> RegistrationInLine:
         registration = await self._work.registrations.get(key)
         line = [live.id for live in await self._work.registrations.live(registration.event) if live.status is RegistrationStatus.WAITLISTED]
@@ -272,6 +293,7 @@ class InMemoryWork:
         self.agenda = InMemoryAgenda(self)
         self.events = InMemoryEvents()
         self.approvals = InMemoryApprovals()
+        self.attempts = InMemoryAttempts()
         self.seats = InMemorySeats()
         self.registrations = InMemoryRegistrations()
 
@@ -321,7 +343,10 @@ class Commands:
         return await self.run(refuse_financing, RefuseFinancing(event=event, approval=approval, refusal=SHORT))
 
     async def released(self, event: EventId, approval: ApprovalId) -> Ignored | None:
-        return await self.run(release_financing, ReleaseFinancing(event=event, approval=approval))
+        return await self.run(release_financing, ReleaseFinancing(event=event, approval=approval, lines=(a_cost(),)))
+
+    async def falls_due(self, event: EventId, approval: ApprovalId) -> Ignored | None:
+        return await self.run(expire_approval, ExpireApproval(event=event, approval=approval))
 
     async def register(self, event: EventId, email: str) -> RegistrationInLine:
         return await self.run(register_participant, RegisterParticipant(event=event, registrant=a_registrant(email)))
@@ -338,6 +363,22 @@ class Commands:
     async def in_full(self, event: EventId) -> EventInFull:
         async with self._transactions.begin(Origin(actor=OFFICE, correlation_id=FLOW, causation_id="question")) as work:
             return await work.agenda.event(event)
+
+    async def attempts_of(self, event: EventId) -> Sequence[Attempt]:
+        """Oldest first."""
+        async with self._transactions.begin(Origin(actor=OFFICE, correlation_id=FLOW, causation_id="question")) as work:
+            return await work.agenda.attempts(event, after=None, rows=100)
+
+    async def scheduled(self, event: EventId) -> list[dict[str, Any]]:
+        """What is to leave later about the event: each body with `type`, `key`, `headers`, `due_at` and `dedupe_key`."""
+        async with self._transactions.database.connect() as connection:
+            rows = await connection.fetch("SELECT * FROM outbox_scheduled ORDER BY id")
+        bodies = [
+            {name: row[name] for name in ("type", "key", "due_at", "dedupe_key")}
+            | {"headers": dict(orjson.loads(row["headers"])), **orjson.loads(row["payload"])}
+            for row in rows
+        ]
+        return [body for body in bodies if body["event_id"] == str(event)]
 
     async def line_of(self, event: EventId) -> Sequence[RegistrationInLine]:
         """All registrations of the event, in the order of arrival."""

@@ -10,19 +10,15 @@ from klaster_events import bootstrap
 from klaster_events.adapters.reading import census
 from klaster_events.deadlines import Deadlines
 from klaster_events.domain.approval import Financing, Ignored
+from klaster_events.domain.attempt import Outcome, Release
 from klaster_events.domain.errors import FinancingNotSecured, TransitionRefused
 from klaster_events.domain.event import EventStatus
 from klaster_events.domain.ids import ApprovalId, EventId
 from klaster_events.domain.refusals import OVERDUE
-from klaster_events.testing import FLOW, PATIENCE, SHORT, Commands, a_cost
+from klaster_events.testing import FLOW, NOON, PATIENCE, SHORT, Commands, a_cost
 from klaster_shared.testing.fakes import FixedClock
 
 pytestmark = pytest.mark.engines
-
-
-@pytest.fixture
-def deadlines(parts: bootstrap.Parts) -> Deadlines:
-    return Deadlines(parts.transactions)
 
 
 async def standing(commands: Commands, event: EventId) -> tuple[EventStatus, Financing]:
@@ -62,109 +58,129 @@ async def test_an_answer_to_the_attempt_before_is_passed_over(commands: Commands
     assert await standing(commands, event) == (EventStatus.APPROVED, Financing.PENDING)
 
 
-async def test_overdue_approvals_go_back_to_draft_in_the_flow_of_the_approval(commands: Commands, deadlines: Deadlines, clock: FixedClock) -> None:
+async def test_an_approval_schedules_its_deadline_in_its_own_flow(commands: Commands) -> None:
     event, attempt = await pending(commands)
-    clock.advance(PATIENCE)
 
-    await deadlines.sweep()
+    (planned,) = await commands.scheduled(event)
+    assert (planned["type"], planned["key"]) == ("pl.lifescience.events.ApprovalFellDue.v1", str(attempt))
+    assert planned["due_at"] == NOON + PATIENCE
+    assert (planned["approval_id"], planned["deadline"]) == (str(attempt), "2011-04-04T12:05:00Z")
+    assert planned["headers"]["ce_correlationid"] == FLOW
+
+
+async def test_an_approval_without_costs_has_no_deadline(commands: Commands) -> None:
+    assert await commands.scheduled(await commands.approved()) == []
+
+
+type End = Callable[[Commands, EventId, ApprovalId], Awaitable[object]]
+
+ENDS: dict[str, End] = {
+    "reserved": lambda commands, event, attempt: commands.reserved(event, attempt),
+    "refused": lambda commands, event, attempt: commands.refused(event, attempt),
+    "cancelled": lambda commands, event, _: commands.cancel(event),
+    "overdue": lambda commands, event, attempt: commands.falls_due(event, attempt),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_whatever_ends_the_waiting_takes_the_deadline_back(end: str, commands: Commands) -> None:
+    event, attempt = await pending(commands)
+    other, _ = await pending(commands)
+
+    await ENDS[end](commands, event, attempt)
+
+    assert await commands.scheduled(event) == []
+    assert len(await commands.scheduled(other)) == 1
+
+
+async def test_overdue_approvals_go_back_to_draft(commands: Commands) -> None:
+    event, attempt = await pending(commands)
+
+    assert await commands.falls_due(event, attempt) is None
 
     assert await standing(commands, event) == (EventStatus.DRAFT, Financing.REFUSED)
     assert (await commands.in_full(event)).approval.refusal == OVERDUE
     returned = (await commands.said(event))[-1]
     assert (returned["type"], returned["reason"], returned["approval_id"]) == ("EventReturnedToDraft", "overdue", str(attempt))
-    assert returned["headers"]["ce_correlationid"] == FLOW
 
 
-async def test_before_the_deadline_nothing_is_overdue(commands: Commands, deadlines: Deadlines, clock: FixedClock) -> None:
-    event, _ = await pending(commands)
-    clock.advance(PATIENCE - timedelta(seconds=1))
+async def test_a_deadline_heard_three_times_at_once_returns_the_event_once(commands: Commands) -> None:
+    event, attempt = await pending(commands)
 
-    await deadlines.sweep()
+    await asyncio.gather(*(commands.falls_due(event, attempt) for _ in range(3)))
 
-    assert await standing(commands, event) == (EventStatus.APPROVED, Financing.PENDING)
-
-
-async def test_two_sweeps_at_once_return_each_event_once(commands: Commands, parts: bootstrap.Parts, clock: FixedClock) -> None:
-    events = [(await pending(commands))[0] for _ in range(5)]
-    clock.advance(PATIENCE)
-
-    await asyncio.gather(*(Deadlines(parts.transactions).sweep() for _ in range(3)))
-
-    for event in events:
-        assert [body["type"] for body in await commands.said(event)].count("EventReturnedToDraft") == 1
+    assert [body["type"] for body in await commands.said(event)].count("EventReturnedToDraft") == 1
 
 
-async def test_a_sweep_does_not_wait_for_a_row_that_somebody_else_is_at(
-    commands: Commands, deadlines: Deadlines, parts: bootstrap.Parts, clock: FixedClock
-) -> None:
-    event, _ = await pending(commands)
-    clock.advance(PATIENCE)
+async def test_budget_away_until_the_deadline_is_compensated_for_and_it_can_be_seen(commands: Commands) -> None:
+    """Budget reserves for an approval that is over, hears that it is, and gives the money back."""
+    event, overdue = await pending(commands)
+    await commands.falls_due(event, overdue)
+    second = await commands.approve(event)
 
-    async with parts.database.connect() as other:
-        await other.execute("BEGIN")
-        await other.execute("SELECT 1 FROM approval WHERE event_id = $1 FOR UPDATE", event)
-        async with asyncio.timeout(5):
-            await deadlines.sweep()
-        await other.execute("ROLLBACK")
+    assert await commands.reserved(event, overdue) is Ignored.NOT_CURRENT
+    assert await commands.released(event, overdue) is None
+    assert await commands.reserved(event, second) is None
 
-    assert await standing(commands, event) == (EventStatus.APPROVED, Financing.PENDING)
+    first, present = await commands.attempts_of(event)
+    assert (first.id, first.outcome, first.refusal, first.answered_at) == (overdue, Outcome.OVERDUE, OVERDUE, None)
+    assert first.release == Release(NOON, (a_cost(),))
+    assert (present.id, present.outcome, present.release) == (second, Outcome.SECURED, None)
+    assert await standing(commands, event) == (EventStatus.APPROVED, Financing.SECURED)
 
 
-async def test_one_approval_that_cannot_expire_does_not_keep_the_others_waiting(
-    commands: Commands, deadlines: Deadlines, parts: bootstrap.Parts, clock: FixedClock
-) -> None:
-    broken, _ = await pending(commands)
-    event, _ = await pending(commands)
-    clock.advance(PATIENCE)
+async def test_a_deadline_of_a_release_that_scheduled_nothing_is_scheduled_at_the_start(commands: Commands, parts: bootstrap.Parts) -> None:
+    event, attempt = await pending(commands)
+    other, _ = await pending(commands)
     async with parts.database.connect() as connection:
-        await connection.execute("UPDATE event SET status = 'published' WHERE id = $1", broken)
+        await connection.execute("DELETE FROM outbox_scheduled WHERE key = $1", str(attempt))
 
-    await deadlines.sweep()
+    assert await Deadlines(parts.transactions).schedule() >= 1
+    assert await Deadlines(parts.transactions).schedule() == 0
 
-    assert await standing(commands, event) == (EventStatus.DRAFT, Financing.REFUSED)
-    assert deadlines.report()["trouble"] == "TransitionRefused"
-    async with parts.database.connect() as connection:
-        await connection.execute("UPDATE approval SET deadline = NULL WHERE event_id = $1", broken)
+    (planned,) = await commands.scheduled(event)
+    assert (planned["due_at"], planned["approval_id"]) == (NOON + PATIENCE, str(attempt))
+    assert (planned["headers"]["ce_correlationid"], planned["headers"]["ce_causationid"]) == (FLOW, str(attempt))
+    assert len(await commands.scheduled(other)) == 1
 
 
-type Race = Callable[[Commands, Deadlines, EventId, ApprovalId], tuple[Awaitable[object], Awaitable[object]]]
+type Race = Callable[[Commands, EventId, ApprovalId], tuple[Awaitable[object], Awaitable[object]]]
 
 OUTCOMES: dict[str, tuple[Race, set[tuple[EventStatus, Financing]]]] = {
     "reserved against the deadline": (
-        lambda commands, deadlines, event, attempt: (commands.reserved(event, attempt), deadlines.sweep()),
+        lambda commands, event, attempt: (commands.reserved(event, attempt), commands.falls_due(event, attempt)),
         {(EventStatus.APPROVED, Financing.SECURED), (EventStatus.DRAFT, Financing.REFUSED)},
     ),
     "refused against the deadline": (
-        lambda commands, deadlines, event, attempt: (commands.refused(event, attempt), deadlines.sweep()),
+        lambda commands, event, attempt: (commands.refused(event, attempt), commands.falls_due(event, attempt)),
         {(EventStatus.DRAFT, Financing.REFUSED)},
     ),
     "reserved against cancel": (
-        lambda commands, _, event, attempt: (commands.reserved(event, attempt), commands.cancel(event)),
+        lambda commands, event, attempt: (commands.reserved(event, attempt), commands.cancel(event)),
         {(EventStatus.CANCELLED, Financing.SECURED)},
     ),
     "refused against cancel": (
-        lambda commands, _, event, attempt: (commands.refused(event, attempt), commands.cancel(event)),
+        lambda commands, event, attempt: (commands.refused(event, attempt), commands.cancel(event)),
         {(EventStatus.CANCELLED, Financing.REFUSED)},
     ),
     "the deadline against cancel": (
-        lambda commands, deadlines, event, _: (deadlines.sweep(), commands.cancel(event)),
+        lambda commands, event, attempt: (commands.falls_due(event, attempt), commands.cancel(event)),
         {(EventStatus.CANCELLED, Financing.PENDING), (EventStatus.CANCELLED, Financing.REFUSED)},
     ),
     "reserved against publish": (
-        lambda commands, _, event, attempt: (commands.reserved(event, attempt), commands.publish(event)),
+        lambda commands, event, attempt: (commands.reserved(event, attempt), commands.publish(event)),
         {(EventStatus.APPROVED, Financing.SECURED), (EventStatus.PUBLISHED, Financing.SECURED)},
     ),
 }
 
 
 @pytest.mark.parametrize("race", OUTCOMES)
-async def test_whoever_comes_first_the_end_is_one_of_the_lawful_ones(race: str, commands: Commands, deadlines: Deadlines, clock: FixedClock) -> None:
+async def test_whoever_comes_first_the_end_is_one_of_the_lawful_ones(race: str, commands: Commands) -> None:
     start, lawful = OUTCOMES[race]
     started = [await pending(commands) for _ in range(6)]
-    clock.advance(PATIENCE)
 
     for event, attempt in started:
-        answers = await asyncio.gather(*start(commands, deadlines, event, attempt), return_exceptions=True)
+        answers = await asyncio.gather(*start(commands, event, attempt), return_exceptions=True)
         assert not [each for each in answers if isinstance(each, BaseException) and not isinstance(each, FinancingNotSecured)]
         assert await standing(commands, event) in lawful
 

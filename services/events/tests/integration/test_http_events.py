@@ -101,6 +101,34 @@ async def test_a_refusal_is_shown_with_every_short_line(client: AsyncClient, com
     assert body["refusal"] == {"reason": "insufficient", "line_code": "2.1", "short_by": {"amount": "100.00", "currency": "PLN"}, "shortfalls": []}
 
 
+async def test_every_approval_is_shown_with_what_became_of_it(client: AsyncClient, commands: Commands) -> None:
+    event = await commands.approved(a_cost())
+    overdue = await commands.current_approval(event)
+    await commands.falls_due(event, overdue)
+    refused = await commands.approve(event)
+    await commands.refused(event, refused)
+    await commands.released(event, overdue)
+
+    answer = await client.get(f"/v1/events/{event}/approvals", params={"limit": 1})
+    (first,) = answer.json()["items"]
+    (second,) = (await client.get(f"/v1/events/{event}/approvals", params={"cursor": answer.json()["next"]})).json()["items"]
+
+    assert answer.status_code == 200
+    assert first == {
+        "id": str(overdue),
+        "approved_by": "office",
+        "approved_at": "2011-04-04T12:00:00Z",
+        "deadline": "2011-04-04T12:05:00Z",
+        "outcome": "overdue",
+        "refusal": {"reason": "overdue", "line_code": None, "short_by": None, "shortfalls": []},
+        "closed_at": "2011-04-04T12:00:00Z",
+        "answered_at": None,
+        "release": {"at": "2011-04-04T12:00:00Z", "lines": [COST]},
+    }
+    assert (second["id"], second["outcome"], second["refusal"]["reason"], second["release"]) == (str(refused), "refused", "insufficient", None)
+    assert second["answered_at"] == second["closed_at"] == "2011-04-04T12:00:00Z"
+
+
 async def test_cancelling_keeps_the_reason(client: AsyncClient) -> None:
     event = (await drafted(client))["id"]
 

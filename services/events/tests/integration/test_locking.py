@@ -12,13 +12,13 @@ from klaster_events.adapters.work import EventsWork
 from klaster_events.application.cancel_event import CancelEvent, cancel_event
 from klaster_events.application.complete_event import CompleteEvent, complete_event
 from klaster_events.application.expire_approval import ExpireApproval, expire_approval
+from klaster_events.application.secure_financing import SecureFinancing, secure_financing
 from klaster_events.domain.approval import Financing, Ignored
 from klaster_events.domain.errors import EventNotOpen, TransitionRefused, WithdrawalClosed
 from klaster_events.domain.event import EventStatus
 from klaster_events.domain.ids import EventId
-from klaster_events.testing import PATIENCE, Commands, a_cost
+from klaster_events.testing import Commands, a_cost
 from klaster_shared.origin import Origin
-from klaster_shared.testing.fakes import FixedClock
 from klaster_shared.testing.waiting import eventually
 
 pytestmark = pytest.mark.engines
@@ -100,16 +100,28 @@ async def test_who_publishes_behind_a_cancellation_is_refused(commands: Commands
         await queue.behind(cancelling(event), commands.publish(event))
 
 
-async def test_a_reservation_that_waits_behind_the_deadline_is_late(commands: Commands, queue: Queue, clock: FixedClock) -> None:
+async def test_a_reservation_that_waits_behind_the_deadline_is_late(commands: Commands, queue: Queue) -> None:
     event = await commands.approved(a_cost())
     attempt = await commands.current_approval(event)
-    clock.advance(PATIENCE)
 
-    answer = await queue.behind(lambda work: expire_approval(ExpireApproval(event=event), work), commands.reserved(event, attempt))
+    falling_due = ExpireApproval(event=event, approval=attempt)
+    answer = await queue.behind(lambda work: expire_approval(falling_due, work), commands.reserved(event, attempt))
 
     assert answer is Ignored.NOT_AWAITED
     found = await commands.in_full(event)
     assert (found.event.status, found.approval.financing) == (EventStatus.DRAFT, Financing.REFUSED)
+
+
+async def test_a_deadline_that_waits_behind_the_answer_is_passed_over(commands: Commands, queue: Queue) -> None:
+    event = await commands.approved(a_cost())
+    attempt = await commands.current_approval(event)
+
+    answer = SecureFinancing(event=event, approval=attempt)
+    ignored = await queue.behind(lambda work: secure_financing(answer, work), commands.falls_due(event, attempt))
+
+    assert ignored is Ignored.NOT_AWAITED
+    found = await commands.in_full(event)
+    assert (found.event.status, found.approval.financing) == (EventStatus.APPROVED, Financing.SECURED)
 
 
 async def test_a_refusal_that_waits_behind_a_cancellation_sets_only_the_financing(commands: Commands, queue: Queue) -> None:

@@ -11,6 +11,7 @@ import pytest
 from klaster_events.application.ports import EventsWork
 from klaster_events.application.queries import EventsAsked, RegistrationsAsked
 from klaster_events.domain.approval import Approval, Consent
+from klaster_events.domain.attempt import Attempt
 from klaster_events.domain.event import Event, EventStatus
 from klaster_events.domain.ids import EventId, RegistrationId
 from klaster_events.domain.proposal import EventKind
@@ -33,6 +34,7 @@ from klaster_events.testing import (
     an_approval_id,
     an_event,
 )
+from klaster_shared.clock import Instant
 from klaster_shared.errors import NotFound, StaleVersion
 from klaster_shared.ids import new_id
 
@@ -122,13 +124,14 @@ async def test_what_was_never_stored_is_not_found(begin: Begin) -> None:
             lambda: work.registrations.event_of(registration),
             lambda: work.agenda.event(event),
             lambda: work.agenda.registration(registration),
+            lambda: work.agenda.attempts(event, after=None, rows=1),
             lambda: work.agenda.registrations(RegistrationsAsked(event=event), after=None, rows=1),
         ]
         for question in questions:
             with pytest.raises(NotFound):
                 await question()
         assert await work.approvals.find_locked(event) is None
-        assert await work.approvals.locked_if_overdue(event, NOON) is None
+        assert await work.attempts.find(an_approval_id()) is None
 
 
 async def test_another_version_than_the_expected_one_is_stale(begin: Begin) -> None:
@@ -156,15 +159,33 @@ async def test_of_two_who_read_the_same_version_the_second_to_save_is_stale(begi
             await work.events.save(second)
 
 
-async def test_only_an_overdue_approval_is_locked_as_such(begin: Begin) -> None:
-    event = await stored(begin, an_event())
-    approval = Approval(event=event.id)
-    approval.begin(Consent(id=an_approval_id(), by=OFFICE, at=NOON, flow=FLOW, deadline=NOON + PATIENCE), needs_money=True)
-    async with begin() as work:
-        await work.approvals.save(approval)
+def an_attempt(event: EventId, *, deadline: Instant | None = NOON + PATIENCE) -> Attempt:
+    return Attempt.begun(event, Consent(id=an_approval_id(), by=OFFICE, at=NOON, flow=FLOW, deadline=deadline))
 
-        assert await work.approvals.locked_if_overdue(event.id, NOON) is None
-        assert await work.approvals.locked_if_overdue(event.id, NOON + PATIENCE) == approval
+
+async def test_an_attempt_is_kept_with_all_that_became_of_it(begin: Begin) -> None:
+    event = await stored(begin, an_event())
+    attempt = an_attempt(event.id)
+    async with begin() as work:
+        await work.attempts.save(attempt)
+        assert await work.attempts.find(attempt.id) == attempt
+
+        attempt.refuse(SHORT, at=NOON)
+        attempt.compensate((a_cost(), a_cost("2.2", "0.01")), at=NOON + PATIENCE)
+        await work.attempts.save(attempt)
+
+        assert await work.attempts.find(attempt.id) == attempt
+
+
+async def test_attempts_are_listed_by_event_oldest_first_and_in_pages(begin: Begin) -> None:
+    event, other = await stored(begin, an_event()), await stored(begin, an_event())
+    first, second, third = [an_attempt(event.id, deadline=None) for _ in range(3)]
+    async with begin() as work:
+        for attempt in (third, an_attempt(other.id), first, second):
+            await work.attempts.save(attempt)
+
+        assert await work.agenda.attempts(event.id, after=None, rows=2) == [first, second]
+        assert await work.agenda.attempts(event.id, after=second.id, rows=2) == [third]
 
 
 async def test_the_line_is_kept_in_the_order_of_arrival(begin: Begin) -> None:

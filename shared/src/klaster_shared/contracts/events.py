@@ -113,6 +113,15 @@ class EventCompleted(_Milestone):
     pass
 
 
+@message(topics.EVENTS_APPROVAL, subject="approval_id", scheduled=True)
+class ApprovalFellDue(Message):
+    """The time in which budget could answer this approval is over. Whether it has answered, the reader has to know."""
+
+    approval_id: UUID
+    event_id: UUID
+    deadline: Instant
+
+
 class _Registration(Message):
     registration_id: UUID
     event_id: UUID

@@ -37,6 +37,9 @@ _BY_FIELD: Final[Mapping[str, JsonValue]] = {
     "recipient_id": "0199f0a0-4c00-7a10-8000-000000000002",
     "recipient_kind": "contact",
     "channel": "email",
+    "rule": "membership-upgraded",
+    "template": "membership_upgraded",
+    "template_version": "0123456789ab",
     "name": "ZIN member 01",
     "email": "zin.member.01@example.org",
     "locale": "pl",
@@ -117,6 +120,8 @@ _BY_MESSAGE_AND_FIELD: Final[Mapping[tuple[str, str], JsonValue]] = {
         {"code": "WORKSHOPS", "name": "Expert workshops", "category": "external", "planned": {"amount": "120000.00", "currency": "PLN"}},
     ],
     ("CommitmentRefused", "reason"): "insufficient",
+    ("DeliveryFailed", "reason"): "smtp-550",
+    ("DeliverySuppressed", "reason"): "invalid-address",
 }
 
 

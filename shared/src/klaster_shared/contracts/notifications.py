@@ -20,7 +20,13 @@ class _Delivery(Message):
 
 @message(topics.NOTIFICATIONS_DELIVERY, subject="delivery_id")
 class DeliveryQueued(_Delivery):
-    pass
+    """`rule` set it off, `template` in the edition `template_version` was written: with the cause, all that a lost record needs to be made
+    again. Messages of the first release leave them out.
+    """
+
+    rule: str | None = None
+    template: str | None = None
+    template_version: str | None = None
 
 
 @message(topics.NOTIFICATIONS_DELIVERY, subject="delivery_id")
@@ -30,9 +36,13 @@ class DeliverySent(_Delivery):
 
 @message(topics.NOTIFICATIONS_DELIVERY, subject="delivery_id")
 class DeliveryFailed(_Delivery):
-    pass
+    """`reason` is a word from a short list, or `smtp-` and the mail server's code."""
+
+    reason: str | None = None
 
 
 @message(topics.NOTIFICATIONS_DELIVERY, subject="delivery_id")
 class DeliverySuppressed(_Delivery):
-    pass
+    """`reason` is a word from a short list."""
+
+    reason: str | None = None

@@ -40,7 +40,7 @@ class MessageType:
     """How a message class appears on the wire.
 
     `subject_field` is None for what only other systems send: subject and source are then the sender's own, and `ce_source` is
-    only what such sources begin with.
+    only what such sources begin with. A `scheduled` message leaves at a time set beforehand, not with a fact.
     """
 
     name: str
@@ -53,6 +53,7 @@ class MessageType:
     ce_dataschema: str
     model: type[Message]
     subject_field: str | None
+    scheduled: bool = False
 
     @property
     def schema_name(self) -> str:
@@ -60,9 +61,10 @@ class MessageType:
         return f"{self.service}.{self.name}"
 
 
-def message[M: Message](topic: str, *, subject: str | None = None, version: int = 1) -> Callable[[type[M]], type[M]]:
+def message[M: Message](topic: str, *, subject: str | None = None, version: int = 1, scheduled: bool = False) -> Callable[[type[M]], type[M]]:
     """Binds a message class to its topic. `subject` is the field with the aggregate's id: subject, key and partition key of each
-    message; None for what only other systems send. The wire name is the class name without a trailing `V<version>`.
+    message; None for what only other systems send. The wire name is the class name without a trailing `V<version>`. Scheduled
+    messages have their topics for themselves: they take their place in the order when they are due.
     """
 
     def bind(model: type[M]) -> type[M]:
@@ -81,6 +83,7 @@ def message[M: Message](topic: str, *, subject: str | None = None, version: int 
             ce_dataschema=f"urn:klaster:schema:{service}.{name}:{version}",
             model=model,
             subject_field=subject,
+            scheduled=scheduled,
         )
         setattr(model, _BINDING, bound)
         return model
@@ -175,7 +178,7 @@ def enclose(
         correlation_id=correlation_id,
         causation_id=causation_id,
         data_schema=known.ce_dataschema,
-        data=message.model_dump_json().encode(),
+        data=message.model_dump_json(warnings="none").encode(),  # a warning would repeat the value; the recorder reads the bytes again
     )
 
 

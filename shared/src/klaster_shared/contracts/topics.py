@@ -37,6 +37,7 @@ PARTNERS_NETWORK: Final = "klaster.partners.network.v1"
 PARTNERS_MEMBERSHIP: Final = "klaster.partners.membership.v1"
 EVENTS_EVENT: Final = "klaster.events.event.v1"
 EVENTS_REGISTRATION: Final = "klaster.events.registration.v1"
+EVENTS_APPROVAL: Final = "klaster.events.approval.v1"
 BUDGET_GRANT: Final = "klaster.budget.grant.v1"
 BUDGET_COMMITMENT: Final = "klaster.budget.commitment.v1"
 BUDGET_EXPENDITURE: Final = "klaster.budget.expenditure.v1"
@@ -51,6 +52,7 @@ TOPICS: Final = {
         Topic(name=PARTNERS_MEMBERSHIP, owner="partners", key="membership", readers=("notifications",)),
         Topic(name=EVENTS_EVENT, owner="events", key="event", readers=("budget",)),
         Topic(name=EVENTS_REGISTRATION, owner="events", key="registration", readers=("notifications",)),
+        Topic(name=EVENTS_APPROVAL, owner="events", key="approval", readers=("events",)),
         Topic(name=BUDGET_GRANT, owner="budget", key="grant"),
         Topic(name=BUDGET_COMMITMENT, owner="budget", key="commitment", readers=("events", "notifications")),
         Topic(name=BUDGET_EXPENDITURE, owner="budget", key="expenditure"),

@@ -99,8 +99,8 @@ class Database:
             fairy.invalidate()  # the server went away while it lay in the pool
             fairy.close()
 
-    async def dedicated(self) -> Connection:
-        """A connection outside the pool, for whoever must keep one (the relay's advisory lock). The caller closes it.
+    async def dedicated(self, purpose: str = "relay") -> Connection:
+        """A connection outside the pool, for whoever must keep one: an advisory lock, temporary tables. The caller closes it.
 
         Raises:
             DatabaseAway: it could not be opened.
@@ -113,7 +113,7 @@ class Database:
                 **options,
                 timeout=CONNECT_SECONDS,
                 command_timeout=STATEMENT_SECONDS,
-                server_settings={"application_name": f"{self._name} relay", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5"},
+                server_settings={"application_name": f"{self._name} {purpose}", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5"},
             )
         except DATABASE_FAILURES as error:
             raise DatabaseAway(f"The database of {self._name} does not answer: {type(error).__name__}.") from error

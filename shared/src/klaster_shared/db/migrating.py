@@ -28,7 +28,15 @@ LOCK_SECONDS: Final = 5
 
 _ONE_AT_A_TIME: Final = 0x6B6C6173746572  # "klaster"; the bigint space of advisory locks
 _VERSION_TABLE: Final = "alembic_version"
-_PLATFORM_MODULES: Final = ("outbox.table", "consuming.inbox", "consuming.positions", "consuming.parking", "consuming.audit", "web.idempotency")
+_PLATFORM_MODULES: Final = (
+    "outbox.table",
+    "outbox.scheduled",
+    "consuming.inbox",
+    "consuming.positions",
+    "consuming.parking",
+    "consuming.audit",
+    "web.idempotency",
+)
 """Where the platform's tables are declared: each hangs on `PLATFORM` only once its module has been read."""
 
 

@@ -130,8 +130,48 @@ ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_th
 _TABLES_0002 = """
 -- The inbox only grows at its end and is cleared from its beginning by age: a block range index is a few pages, whatever its size.
 CREATE INDEX ix_inbox_applied_at ON inbox USING brin (applied_at);
+
+-- What is to leave later. It becomes an outbox row, and takes that row's id, when it is due.
+CREATE TABLE outbox_scheduled (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    due_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    dedupe_key TEXT NOT NULL,
+    message_id UUID NOT NULL,
+    topic TEXT NOT NULL,
+    key TEXT NOT NULL,
+    type TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    payload BYTEA NOT NULL,
+    CONSTRAINT pk_outbox_scheduled PRIMARY KEY (id),
+    CONSTRAINT uq_outbox_scheduled_dedupe_key UNIQUE (dedupe_key)
+);
+
+CREATE INDEX ix_outbox_scheduled_due_at ON outbox_scheduled (due_at, id);
+
+COMMENT ON COLUMN outbox_scheduled.due_at IS 'when it becomes an outbox row, and what that row shows as recorded';
+
+COMMENT ON COLUMN outbox_scheduled.dedupe_key IS 'what it is for: once, and to be taken back by';
+
+COMMENT ON COLUMN outbox_scheduled.headers IS 'JSON list of [name, value]';
+
+ALTER TABLE operator_act ADD COLUMN message_id UUID;
+
+ALTER TABLE operator_act ADD COLUMN replaced_value BYTEA;
+
+CREATE INDEX ix_operator_act_message ON operator_act (consumer, message_id) WHERE message_id IS NOT NULL;
+
+COMMENT ON COLUMN operator_act.message_id IS 'the inbox id, if the act was about a message that has one';
+
+COMMENT ON COLUMN operator_act.replaced_value IS 'what an edit replaced, byte for byte; it may hold personal fields';
 """
 _BACK_0002 = """
+DROP INDEX ix_operator_act_message;
+
+ALTER TABLE operator_act DROP COLUMN replaced_value;
+
+ALTER TABLE operator_act DROP COLUMN message_id;
+
+DROP TABLE outbox_scheduled;
 DROP INDEX ix_inbox_applied_at;
 """
 

@@ -24,9 +24,10 @@ class Statement:
     TypeError. A value given in Core, None included, is part of the statement.
     """
 
-    __slots__ = ("_arguments", "names", "sql")
+    __slots__ = ("_arguments", "core", "names", "sql")
 
     def __init__(self, statement: ClauseElement) -> None:
+        self.core = statement
         compiled: Any = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         _refuse_silent_losses(compiled.binds.values())
         self.sql = str(compiled)

@@ -10,10 +10,13 @@ from datetime import date
 
 from klaster_shared.clock import Clock, Instant, day_in_warsaw
 from klaster_shared.contracts.envelope import Envelope, Message
+from klaster_shared.contracts.registry import type_of
+from klaster_shared.crash_points import CrashPoint, reached
 from klaster_shared.db.engine import Connection, Database
 from klaster_shared.db.failures import DATABASE_FAILURES
 from klaster_shared.origin import Origin
 from klaster_shared.outbox.recorder import OutboxRow, outbox_row, write_rows
+from klaster_shared.outbox.scheduled import ScheduledRow, schedule_rows, unschedule_rows
 
 
 class TransactionAborted(Exception):
@@ -31,6 +34,8 @@ class UnitOfWork:
         self.now = now
         self.origin = origin
         self._outbox: list[OutboxRow] = []
+        self._scheduled: dict[str, ScheduledRow] = {}
+        self._unscheduled: set[str] = set()
         self._incoming: Envelope | None = None
 
     @property
@@ -59,26 +64,76 @@ class UnitOfWork:
 
         Raises:
             TooLarge: its body exceeds what a message may hold.
+            TypeError: it is one of those that are scheduled.
         """
+        if type_of(message).scheduled:
+            raise TypeError(f"{type_of(message).name} is scheduled, never published at once")
         self._outbox.append(outbox_row(message, sequence=sequence, happened=happened, recorded=self.now, origin=self.origin))
 
+    def publish_at(self, message: Message, *, due: Instant, dedupe: str, sequence: int, happened: Instant) -> None:
+        """Keeps a message that is to leave at `due`, unless `dedupe` is scheduled already or is unscheduled before.
+
+        Raises:
+            TooLarge: its body exceeds what a message may hold.
+            TypeError: its type is one of facts; see `klaster_shared.outbox.scheduled` for what that would break.
+        """
+        if not type_of(message).scheduled:
+            raise TypeError(f"{type_of(message).name} is the message of a fact and leaves with it")
+        row = outbox_row(message, sequence=sequence, happened=happened, recorded=due, origin=self.origin)
+        self._scheduled[dedupe] = ScheduledRow(dedupe, row)
+
+    def unschedule(self, dedupe: str) -> None:
+        """Takes back what was to leave later, if it has not left; in the transaction that makes it pointless."""
+        self._scheduled.pop(dedupe, None)
+        self._unscheduled.add(dedupe)
+
     async def write_outbox(self) -> int:
-        """Writes what `publish` has kept; the number of rows."""
+        """Writes what `publish` has kept, and what is to leave later or no longer; the number of messages published."""
         rows, self._outbox = self._outbox, []
         if rows:
             await write_rows(self.connection, rows)
+        if self._unscheduled:
+            await unschedule_rows(self.connection, sorted(self._unscheduled))
+        if self._scheduled:
+            await schedule_rows(self.connection, list(self._scheduled.values()))
         return len(rows)
+
+    def withhold(self) -> int:
+        """Forgets all that was to leave, now or later, and returns how many messages that is: for replays, in which nothing leaves."""
+        withheld = len(self._outbox) + len(self._scheduled)
+        self._outbox.clear()
+        self._scheduled.clear()
+        self._unscheduled.clear()
+        return withheld
+
+    @property
+    def first_due(self) -> Instant | None:
+        """When the first of what was scheduled here is due."""
+        return min((scheduled.row.recorded_at for scheduled in self._scheduled.values()), default=None)
 
 
 class Transactions[W: UnitOfWork]:
     """Opens units of work on one database and wakes the relay after a commit that has something to say."""
 
-    def __init__(self, database: Database, work: Callable[..., W], *, clock: Clock, wake: Callable[[], None]) -> None:
-        """`work` is called as `work(connection, now=…, origin=…)`."""
+    def __init__(
+        self,
+        database: Database,
+        work: Callable[..., W],
+        *,
+        clock: Clock,
+        wake: Callable[[], None],
+        expect: Callable[[Instant], None] = lambda _due: None,
+    ) -> None:
+        """`work` is called as `work(connection, now=…, origin=…)`; `expect` after a commit that scheduled something, with the time of the first."""
         self.database = database
         self.clock = clock
         self._work = work
         self._wake = wake
+        self._expect = expect
+
+    def work_on(self, connection: Connection, origin: Origin) -> W:
+        """A unit of work in a transaction that the caller has begun and ends. Nothing that is published in it is written."""
+        return self._work(connection, now=self.clock.now(), origin=origin)
 
     @asynccontextmanager
     async def begin(self, origin: Origin) -> AsyncIterator[W]:
@@ -93,12 +148,16 @@ class Transactions[W: UnitOfWork]:
                 work = self._work(connection, now=self.clock.now(), origin=origin)
                 yield work
                 published = await work.write_outbox()
+                reached(CrashPoint.BEFORE_COMMIT)
                 await _commit(connection)
             except BaseException:
                 await _roll_back(connection)
                 raise
         if published:
+            reached(CrashPoint.AFTER_COMMIT)
             self._wake()
+        if work.first_due is not None:
+            self._expect(work.first_due)
 
 
 async def _commit(connection: Connection) -> None:

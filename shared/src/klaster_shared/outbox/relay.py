@@ -15,14 +15,19 @@ from typing import Any
 
 import orjson
 import structlog
+from aiokafka.errors import BrokerResponseError
 from sqlalchemy import ARRAY, BigInteger, Text, and_, bindparam, delete, exists, func, select, update
 
-from klaster_shared.clock import Clock
+from klaster_shared.clock import Clock, Instant
+from klaster_shared.crash_points import CrashPoint, reached
 from klaster_shared.db.engine import Connection, Database
 from klaster_shared.db.failures import DATABASE_FAILURES
 from klaster_shared.db.statements import Row, Statement
+from klaster_shared.lifecycle import PUBLISH_SECONDS, Role
 from klaster_shared.observability.metrics import Metrics
+from klaster_shared.outbox.floor import Floor
 from klaster_shared.outbox.publisher import Publisher, is_definitive
+from klaster_shared.outbox.scheduled import Timetable
 from klaster_shared.outbox.table import OUTBOX
 
 ADVISORY_LOCK = 0x6B6C_6173_7465_7201
@@ -32,8 +37,8 @@ QUIET_POLL_SECONDS = 0.05
 QUIET_AFTER_SECONDS = 60.0
 STANDBY_SECONDS = 0.25
 SEND_SECONDS = 15.0
-STOP_SECONDS = 3.0
-"""How long the batch in hand may take to end when the process is stopped; what is not acknowledged by then is sent again."""
+STOP_SECONDS = PUBLISH_SECONDS - 0.5
+"""How long publishing may go on when the process is stopped; what is not acknowledged by then is sent again."""
 ALONE_ATTEMPTS = 3
 """How often a record must be refused, alone and first on a fresh producer, before its row is called dead."""
 BACKOFF_SECONDS = (0.1, 5.0)
@@ -43,7 +48,7 @@ log = structlog.get_logger(__name__)
 _dead = OUTBOX.alias("dead")
 _SELECT = Statement(
     select(OUTBOX.c.id, OUTBOX.c.topic, OUTBOX.c.key, OUTBOX.c.headers, OUTBOX.c.payload, OUTBOX.c.recorded_at)
-    .where(~OUTBOX.c.dead)
+    .where(OUTBOX.c.id > bindparam("floor", type_=BigInteger), ~OUTBOX.c.dead)
     .where(~exists().where(and_(_dead.c.dead, _dead.c.topic == OUTBOX.c.topic, _dead.c.key == OUTBOX.c.key, _dead.c.id < OUTBOX.c.id)))
     .order_by(OUTBOX.c.id)
     .limit(bindparam("rows", type_=BigInteger))
@@ -69,12 +74,15 @@ class Delivery:
 class Relay:
     """A component of every service process; whichever holds the lock leads, the others stand by."""
 
+    role = Role.RELAY
+
     def __init__(self, database: Database, publisher: Callable[[], Publisher], *, metrics: Metrics, clock: Clock) -> None:
         """`publisher` makes a fresh, unstarted client; it is called again after every failure."""
         self._database = database
         self._make_publisher = publisher
         self._metrics = metrics
         self._clock = clock
+        self._timetable = Timetable(clock)
         self._awake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -83,17 +91,27 @@ class Relay:
         self._leading = False
         self._trouble: str | None = None
         self._last_found = time.monotonic()
+        self.answers = 0
+        """Acknowledgements and refusals heard from the broker, for the watchdog."""
+
+    @property
+    def leading(self) -> bool:
+        return self._leading
 
     def wake(self) -> None:
         """Called after a commit that wrote outbox rows."""
         self._awake.set()
+
+    def expect(self, due: Instant) -> None:
+        """Called after a commit that scheduled a message."""
+        self._timetable.expect(due)
 
     async def start(self) -> None:
         self._stopping.clear()
         self._task = asyncio.create_task(self._run(), name="relay")
 
     async def stop(self) -> None:
-        """Finishes the batch in hand, within `STOP_SECONDS`, and gives the lock back."""
+        """Publishes what is committed by now, as far as that goes within `STOP_SECONDS`, and gives the lock back."""
         self._stopping.set()
         self._awake.set()
         if self._task is not None:
@@ -120,9 +138,9 @@ class Relay:
         connection = await self._database.dedicated()
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", ADVISORY_LOCK):
-                await self._pause(STANDBY_SECONDS)
                 if self._stopping.is_set():
                     return
+                await self._pause(STANDBY_SECONDS)
             self._leads(True)
             await self._lead(connection)
         finally:
@@ -133,11 +151,17 @@ class Relay:
 
     async def _lead(self, connection: Connection) -> None:
         delay = BACKOFF_SECONDS[0]
-        while not self._stopping.is_set():
+        floor = Floor()  # what one connection has proved does not outlive it
+        while True:
             self._awake.clear()
-            rows = await _SELECT.fetch(connection, rows=BATCH_ROWS)
+            stopping = self._stopping.is_set()  # asked before the read: whatever was committed before the stop is in it
+            await self._timetable.move_due(connection)
+            await floor.rise(connection)
+            rows = await _SELECT.fetch(connection, rows=BATCH_ROWS, floor=floor.id)
             if not rows:
                 self._trouble = None  # nothing waits, so nothing is wrong; the next failure will say so again
+                if stopping:
+                    return
                 await self._idle()
                 continue
             self._last_found = time.monotonic()
@@ -146,8 +170,12 @@ class Relay:
                 await self._acknowledged(connection, delivery.acknowledged)
             if delivery.failure is None:
                 self._trouble, delay = None, BACKOFF_SECONDS[0]
+                if stopping and len(rows) < BATCH_ROWS:  # these were all; what came since is of others, who can publish it
+                    return
                 continue
             self._note(delivery.failure)
+            if stopping:  # the rows are kept, and the next leader reads them
+                return
             self._suspects.update(row["id"] for row in delivery.refused)
             await self._discard_publisher()
             await self._pause(delay)
@@ -222,8 +250,11 @@ class Relay:
         return delivery.failure
 
     async def _acknowledged(self, connection: Connection, rows: list[Row]) -> None:
+        reached(CrashPoint.AFTER_SEND)
         await _DELETE.execute(connection, ids=[row["id"] for row in rows])
+        reached(CrashPoint.AFTER_OUTBOX_DELETE)
         now = self._clock.now()
+        self.answers += 1
         counts: dict[str, int] = {}
         for row in rows:
             counts[row["topic"]] = counts.get(row["topic"], 0) + 1
@@ -261,6 +292,7 @@ class Relay:
     def _note(self, error: BaseException) -> None:
         reason = type(error).__name__
         self._metrics.outbox_publish_failures.labels(reason=reason).inc()
+        self.answers += isinstance(error, BrokerResponseError)
         if self._trouble != reason:
             log.warning("relay cannot publish; it tries again", reason=reason)
         self._trouble = reason

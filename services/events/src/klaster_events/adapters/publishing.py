@@ -1,4 +1,4 @@
-"""What leaves this service: one message for each fact, in the words of the wire contract."""
+"""What leaves this service: one message for each fact, and one for each deadline that passes, in the words of the wire contract."""
 
 from typing import Any, assert_never
 
@@ -20,9 +20,11 @@ from klaster_events.domain.facts import (
     RegistrationWasWithdrawn,
     WaitlistWasJoined,
 )
+from klaster_events.domain.ids import ApprovalId, EventId
 from klaster_events.domain.proposal import Cost, Title
 from klaster_events.domain.refusals import Reason, Refusal
 from klaster_events.domain.registrant import CalendarEntry
+from klaster_shared.clock import Instant
 from klaster_shared.contracts import events as wire
 from klaster_shared.contracts.bodies import CostLine, LocalisedText, Message, MoneyValue, Shortfall
 from klaster_shared.money import Money
@@ -62,6 +64,10 @@ def registration_message(fact: FactOfRegistration) -> Message:
             return wire.RegistrationCancelled(**_registration(fact), was=fact.was, reason=fact.reason)
         case _:
             assert_never(fact)
+
+
+def fell_due_message(event: EventId, approval: ApprovalId, deadline: Instant) -> Message:
+    return wire.ApprovalFellDue(approval_id=approval, event_id=event, deadline=deadline)
 
 
 def _approved(fact: EventWasApproved) -> wire.EventApproved:

@@ -7,19 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Integer, bindparam, case, exists, func, or_, select
+from sqlalchemy import Text, bindparam, case, cast, exists, func, or_, select
 
-from klaster_events.adapters.rows import approval_of, columns_of, event_of, registration_of, seats_of
-from klaster_events.adapters.tables import APPROVAL, EVENT, REGISTRATION, SEATS, is_waiting
+from klaster_events.adapters.rows import approval_of, attempt_of, columns_of, event_of, registration_of, seats_of
+from klaster_events.adapters.tables import APPROVAL, ATTEMPT, EVENT, REGISTRATION, SEATS, is_waiting
 from klaster_events.application.queries import EventInFull, EventsAsked, RegistrationInLine, RegistrationsAsked
+from klaster_events.domain.approval import Consent
+from klaster_events.domain.attempt import Attempt
 from klaster_events.domain.event import EventStatus
-from klaster_events.domain.ids import ApprovalId, EventId, RegistrationId
+from klaster_events.domain.ids import EventId, RegistrationId
 from klaster_events.domain.registrant import RegistrationStatus
 from klaster_shared.clock import Instant
 from klaster_shared.db.engine import Connection
 from klaster_shared.db.listing import is_given, page
 from klaster_shared.db.statements import Row, Statement
 from klaster_shared.errors import NotFound
+from klaster_shared.outbox.scheduled import OUTBOX_SCHEDULED
 
 _KEY = bindparam("key", type_=EVENT.c.id.type)
 _EVENTS_IN_FULL = select(
@@ -36,6 +39,7 @@ _EVENTS = page(
     ),
     EVENT.c.id,
 )
+_ATTEMPTS = page(select(*columns_of(ATTEMPT)).where(ATTEMPT.c.event_id == bindparam("event", type_=EVENT.c.id.type)), ATTEMPT.c.id)
 _EXISTS = Statement(select(exists().where(EVENT.c.id == _KEY)))
 
 _ahead = REGISTRATION.alias("ahead")
@@ -79,6 +83,12 @@ class StoredAgenda:
         )
         return [_in_full(row) for row in found]
 
+    async def attempts(self, event: EventId, *, after: UUID | None, rows: int) -> Sequence[Attempt]:
+        found = await _ATTEMPTS.fetch(self._connection, event=event, after=after, rows=rows)
+        if not found and not await _EXISTS.fetchval(self._connection, key=event):
+            raise NotFound("event", event)
+        return [attempt_of(row) for row in found]
+
     async def registration(self, key: RegistrationId) -> RegistrationInLine:
         row = await _REGISTRATION.fetchrow(self._connection, key=key)
         if row is None:
@@ -101,26 +111,27 @@ def _in_line(row: Row) -> RegistrationInLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Overdue:
-    """An approval that budget has not answered in time. `flow` is its correlation id."""
+class OpenDeadline:
+    """A deadline that nothing is scheduled for."""
 
     event: EventId
-    approval: ApprovalId
-    flow: str
+    consent: Consent
 
 
-_OVERDUE = Statement(
-    select(APPROVAL.c.event_id, APPROVAL.c.approval_id, APPROVAL.c.flow)
-    .where(APPROVAL.c.deadline <= bindparam("now", type_=APPROVAL.c.deadline.type))
+_UNSCHEDULED = Statement(
+    select(*columns_of(APPROVAL))
+    .where(
+        APPROVAL.c.deadline.is_not(None),
+        ~exists().where(OUTBOX_SCHEDULED.c.dedupe_key == func.concat("approval:", cast(APPROVAL.c.approval_id, Text))),
+    )
     .order_by(APPROVAL.c.deadline)
-    .limit(bindparam("rows", type_=Integer))
 )
 
 
-async def overdue_approvals(connection: Connection, now: Instant, *, rows: int) -> Sequence[Overdue]:
-    """The longest overdue first. Candidates only: each is looked at again under its lock."""
-    found = await _OVERDUE.fetch(connection, now=now, rows=rows)
-    return [Overdue(EventId(row["event_id"]), ApprovalId(row["approval_id"]), row["flow"]) for row in found]
+async def unscheduled_deadlines(connection: Connection) -> Sequence[OpenDeadline]:
+    """Those set by a release that scheduled nothing, and those whose message is on its way: hearing of one twice does no harm."""
+    found = [approval_of(row) for row in await _UNSCHEDULED.fetch(connection)]
+    return [OpenDeadline(approval.event, approval.consent) for approval in found if approval.consent is not None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,14 @@ gives each statement its own snapshot; a statement that waits for a lock while r
 from collections.abc import Sequence
 
 from sqlalchemy import BigInteger, bindparam, column, exists, select, update
+from sqlalchemy.dialects.postgresql import insert
 
-from klaster_events.adapters.publishing import event_message, registration_message
+from klaster_events.adapters.publishing import event_message, fell_due_message, registration_message
 from klaster_events.adapters.rows import (
     approval_of,
     approval_row,
+    attempt_of,
+    attempt_row,
     columns_of,
     event_of,
     event_row,
@@ -20,14 +23,14 @@ from klaster_events.adapters.rows import (
     seats_of,
     seats_row,
 )
-from klaster_events.adapters.tables import APPROVAL, EVENT, REGISTRATION, SEATS, is_live, is_waiting
-from klaster_events.domain.approval import Approval
+from klaster_events.adapters.tables import APPROVAL, ATTEMPT, EVENT, REGISTRATION, SEATS, is_live, is_waiting
+from klaster_events.domain.approval import Approval, Consent
+from klaster_events.domain.attempt import Attempt
 from klaster_events.domain.event import Event
-from klaster_events.domain.ids import EventId, RegistrationId
+from klaster_events.domain.ids import ApprovalId, EventId, RegistrationId
 from klaster_events.domain.registrant import EmailAddress
 from klaster_events.domain.registration import Registration
 from klaster_events.domain.seats import Seats
-from klaster_shared.clock import Instant
 from klaster_shared.db.aggregate_store import AggregateStore
 from klaster_shared.db.statements import Statement, insert_of, rows_of, versioned_update
 from klaster_shared.db.unit_of_work import UnitOfWork
@@ -62,11 +65,6 @@ class Events:
 
 _ADD_APPROVAL = Statement(insert_of(APPROVAL))
 _LOCK_APPROVAL = Statement(select(APPROVAL.c.event_id).where(APPROVAL.c.event_id == _event).with_for_update())
-_LOCK_OVERDUE = Statement(
-    select(APPROVAL.c.event_id)
-    .where(APPROVAL.c.event_id == _event, APPROVAL.c.deadline <= bindparam("now", type_=APPROVAL.c.deadline.type))
-    .with_for_update(skip_locked=True)
-)
 _APPROVAL = Statement(select(*columns_of(APPROVAL)).where(APPROVAL.c.event_id == _event))
 _SAVE_APPROVAL = Statement(
     update(APPROVAL).where(APPROVAL.c.event_id == _event).values({c.name: bindparam(c.name, type_=c.type) for c in APPROVAL.c if not c.primary_key})
@@ -91,16 +89,49 @@ class Approvals:
             return None
         return await self._read(event)
 
-    async def locked_if_overdue(self, event: EventId, now: Instant) -> Approval | None:
-        if await _LOCK_OVERDUE.fetchrow(self._work.connection, event=event, now=now) is None:
-            return None
-        return await self._read(event)
-
     async def save(self, approval: Approval) -> None:
         await _SAVE_APPROVAL.execute(self._work.connection, event=approval.event, **approval_row(approval))
+        if consent := approval.waits_for:
+            self.schedule_deadline(approval.event, consent)
+        elif approval.consent is not None:
+            self._work.unschedule(deadline_key(approval.consent.id))
+
+    def schedule_deadline(self, event: EventId, consent: Consent) -> None:
+        """The deadline comes back as a message when it has passed; changes nothing when it is scheduled already."""
+        if consent.deadline is None:
+            raise LookupError(f"approval {consent.id} has no deadline")
+        message = fell_due_message(event, consent.id, consent.deadline)
+        self._work.publish_at(message, due=consent.deadline, dedupe=deadline_key(consent.id), sequence=1, happened=consent.deadline)
 
     async def _read(self, event: EventId) -> Approval:
         return approval_of(await _APPROVAL.fetchrow(self._work.connection, event=event))
+
+
+def deadline_key(approval: ApprovalId) -> str:
+    """What the deadline of an approval is scheduled as, and taken back by."""
+    return f"approval:{approval}"
+
+
+_ATTEMPT = Statement(select(*columns_of(ATTEMPT)).where(ATTEMPT.c.id == bindparam("key", type_=ATTEMPT.c.id.type)))
+_attempt = insert(ATTEMPT).values({c.name: bindparam(c.name, type_=c.type) for c in ATTEMPT.c})
+_SAVE_ATTEMPT = Statement(
+    _attempt.on_conflict_do_update(
+        index_elements=[ATTEMPT.c.id],
+        set_={name: _attempt.excluded[name] for name in ("outcome", "refusal", "closed_at", "answered_at", "released_at", "released")},
+    )
+)
+
+
+class Attempts:
+    def __init__(self, work: UnitOfWork) -> None:
+        self._work = work
+
+    async def find(self, approval: ApprovalId) -> Attempt | None:
+        row = await _ATTEMPT.fetchrow(self._work.connection, key=approval)
+        return row and attempt_of(row)
+
+    async def save(self, attempt: Attempt) -> None:
+        await _SAVE_ATTEMPT.execute(self._work.connection, **attempt_row(attempt))
 
 
 _ADD_SEATS = Statement(insert_of(SEATS))

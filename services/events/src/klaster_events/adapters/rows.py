@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Table, Text, cast
 from sqlalchemy.dialects.postgresql import JSONB
 
 from klaster_events.domain.approval import Approval, Consent, Financing
+from klaster_events.domain.attempt import Attempt, Outcome, Release
 from klaster_events.domain.event import Event, EventStatus
 from klaster_events.domain.ids import ApprovalId, EventId, GrantId, OrganisationId, RegistrationId
 from klaster_events.domain.proposal import Cost, EventKind, Proposal, Title
@@ -44,7 +45,7 @@ def event_row(event: Event) -> dict[str, Any]:
         "time_zone": schedule.time_zone,
         "capacity": proposal.capacity,
         "grant_id": proposal.grant,
-        "costs": _json([{"line_code": cost.line_code, **_money_json(cost.amount)} for cost in proposal.costs]),
+        "costs": _costs_json(proposal.costs),
         "status": event.status,
         "cancellation_reason": event.cancellation_reason,
         "drafted_by": event.drafted_by,
@@ -66,7 +67,7 @@ def event_of(row: Row) -> Event:
             schedule=Schedule(starts_at=row["starts_at"], ends_at=row["ends_at"], time_zone=row["time_zone"]),
             capacity=row["capacity"],
             grant=row["grant_id"] and GrantId(row["grant_id"]),
-            costs=tuple(Cost(cost["line_code"], _money_of(cost)) for cost in orjson.loads(row["costs"])),
+            costs=_costs_of(row["costs"]),
         ),
         status=EventStatus(row["status"]),
         cancellation_reason=row["cancellation_reason"],
@@ -81,7 +82,7 @@ def approval_row(approval: Approval) -> dict[str, Any]:
     consent = approval.consent
     return {
         "financing": approval.financing,
-        "refusal": None if approval.refusal is None else _json(_refusal_json(approval.refusal)),
+        "refusal": approval.refusal and _json(_refusal_json(approval.refusal)),
         "approval_id": consent and consent.id,
         "approved_by": consent and consent.by,
         "approved_at": consent and consent.at,
@@ -99,6 +100,37 @@ def approval_of(row: Row) -> Approval:
         financing=Financing(row["financing"]),
         refusal=None if row["refusal"] is None else _refusal_of(orjson.loads(row["refusal"])),
         consent=consent,
+    )
+
+
+def attempt_row(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "id": attempt.id,
+        "event_id": attempt.event,
+        "approved_by": attempt.by,
+        "approved_at": attempt.at,
+        "deadline": attempt.deadline,
+        "outcome": attempt.outcome,
+        "refusal": attempt.refusal and _json(_refusal_json(attempt.refusal)),
+        "closed_at": attempt.closed_at,
+        "answered_at": attempt.answered_at,
+        "released_at": attempt.release and attempt.release.at,
+        "released": attempt.release and _costs_json(attempt.release.lines),
+    }
+
+
+def attempt_of(row: Row) -> Attempt:
+    return Attempt(
+        id=ApprovalId(row["id"]),
+        event=EventId(row["event_id"]),
+        by=row["approved_by"],
+        at=row["approved_at"],
+        deadline=row["deadline"],
+        outcome=Outcome(row["outcome"]),
+        refusal=None if row["refusal"] is None else _refusal_of(orjson.loads(row["refusal"])),
+        closed_at=row["closed_at"],
+        answered_at=row["answered_at"],
+        release=None if row["released_at"] is None else Release(row["released_at"], _costs_of(row["released"])),
     )
 
 
@@ -148,6 +180,14 @@ def registration_of(row: Row) -> Registration:
         changed_at=row["changed_at"],
         version=row["version"],
     )
+
+
+def _costs_json(costs: tuple[Cost, ...]) -> str:
+    return _json([{"line_code": cost.line_code, **_money_json(cost.amount)} for cost in costs])
+
+
+def _costs_of(stored: str) -> tuple[Cost, ...]:
+    return tuple(Cost(cost["line_code"], _money_of(cost)) for cost in orjson.loads(stored))
 
 
 def _refusal_json(refusal: Refusal) -> dict[str, Any]:

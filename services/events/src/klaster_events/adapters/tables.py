@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from klaster_events.domain.approval import Financing
+from klaster_events.domain.attempt import Outcome
 from klaster_events.domain.event import EventStatus
 from klaster_events.domain.proposal import EventKind
 from klaster_events.domain.registrant import LIVE, Locale, RegistrationStatus
@@ -72,6 +73,26 @@ APPROVAL = Table(
     comment="the approval process of each event, changed under the row's lock",
 )
 Index("ix_approval_deadline", APPROVAL.c.deadline, postgresql_where=APPROVAL.c.deadline.is_not(None))
+
+ATTEMPT = Table(
+    "approval_attempt",
+    metadata,
+    Column("id", Uuid, primary_key=True, comment="the approval_id by which budget was asked"),
+    Column("event_id", Uuid, ForeignKey(EVENT.c.id), nullable=False),
+    Column("approved_by", Text, nullable=False),
+    Column("approved_at", DateTime(timezone=True), nullable=False),
+    Column("deadline", DateTime(timezone=True), comment="as it was set"),
+    Column("outcome", Text, nullable=False),
+    Column("refusal", JSONB, comment="{reason, line_code, short_by, shortfalls}"),
+    Column("closed_at", DateTime(timezone=True)),
+    Column("answered_at", DateTime(timezone=True)),
+    Column("released_at", DateTime(timezone=True)),
+    Column("released", JSONB, comment="[{line_code, amount, currency}] that budget gave back; amount is text"),
+    one_of("outcome", Outcome),
+    CheckConstraint("(released_at IS NULL) = (released IS NULL)", name="released"),
+    comment="what became of every approval, changed under the lock of the event's approval",
+)
+Index("ix_approval_attempt_event_id_id", ATTEMPT.c.event_id, ATTEMPT.c.id)
 
 SEATS = Table(
     "seats",

@@ -1,5 +1,5 @@
 from klaster_events.adapters.reading import StoredAgenda
-from klaster_events.adapters.repositories import Approvals, Events, Registrations, SeatRows
+from klaster_events.adapters.repositories import Approvals, Attempts, Events, Registrations, SeatRows
 from klaster_shared.clock import Instant
 from klaster_shared.db.engine import Connection
 from klaster_shared.db.unit_of_work import UnitOfWork
@@ -13,6 +13,7 @@ class EventsWork(UnitOfWork):
         super().__init__(connection, now=now, origin=origin)
         self.events = Events(self)
         self.approvals = Approvals(self)
+        self.attempts = Attempts(self)
         self.seats = SeatRows(self)
         self.registrations = Registrations(self)
         self.agenda = StoredAgenda(connection)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from klaster_events.api.bounds import Since, Until
 from klaster_events.api.calendar import MEDIA_TYPE, calendar_file
 from klaster_events.api.dependencies import AnswerWithin, Asked, Work
-from klaster_events.api.schemas import CancellationIn, EventIn, EventOut, EventPatch, RegistrationIn, RegistrationOut
+from klaster_events.api.schemas import AttemptOut, CancellationIn, EventIn, EventOut, EventPatch, RegistrationIn, RegistrationOut
 from klaster_events.application.approve_event import ApproveEvent, approve_event
 from klaster_events.application.cancel_event import cancel_event
 from klaster_events.application.complete_event import CompleteEvent, complete_event
@@ -100,6 +100,13 @@ async def show_event(event_id: EventId, asked: Asked, response: Response) -> Eve
     found = await asked.event(event_id)
     tag_response(response, found.event.version)
     return EventOut.of(found)
+
+
+@router.get("/events/{event_id}/approvals", tags=["events"])
+async def list_approvals(event_id: EventId, asked: Asked, paging: PageOf) -> Page[AttemptOut]:
+    """Every approval the event has had, what became of it, and whether money reserved for it was given back."""
+    found = await asked.attempts(event_id, after=paging.after, rows=paging.rows)
+    return paging.page([AttemptOut.of(attempt) for attempt in found])
 
 
 @router.post("/events/{event_id}/registrations", status_code=201, tags=["registrations"])

@@ -11,6 +11,7 @@ from klaster_events.application.queries import EventInFull, RegistrationInLine
 from klaster_events.application.register_participant import RegisterParticipant
 from klaster_events.application.revise_event import ReviseEvent
 from klaster_events.domain.approval import Consent, Financing
+from klaster_events.domain.attempt import Attempt, Outcome, Release
 from klaster_events.domain.event import EventStatus
 from klaster_events.domain.ids import EventId, GrantId, OrganisationId
 from klaster_events.domain.proposal import MOST_COSTS, MOST_SEATS, Cost, EventKind, Proposal, Title
@@ -183,6 +184,47 @@ class ApprovalOut(Resource):
     @classmethod
     def of(cls, consent: Consent) -> Self:
         return cls(id=consent.id, approved_by=consent.by, approved_at=consent.at, deadline=consent.deadline)
+
+
+class ReleaseOut(Resource):
+    """What budget gave back to its lines, and when this service heard of it."""
+
+    at: InstantOut
+    lines: list[CostOut]
+
+    @classmethod
+    def of(cls, release: Release) -> Self:
+        return cls(at=release.at, lines=[CostOut(line_code=line.line_code, amount=line.amount) for line in release.lines])
+
+
+class AttemptOut(Resource):
+    """An approval and what became of it. `deadline` as it was set; `answered_at`: when an answer of budget counted; `release`: what had
+    been reserved for it, be it too late, was given back. What was written before attempts were kept may lack times.
+    """
+
+    id: UUID
+    approved_by: str
+    approved_at: InstantOut
+    deadline: InstantOut | None
+    outcome: Outcome
+    refusal: RefusalOut | None
+    closed_at: InstantOut | None
+    answered_at: InstantOut | None
+    release: ReleaseOut | None
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> Self:
+        return cls(
+            id=attempt.id,
+            approved_by=attempt.by,
+            approved_at=attempt.at,
+            deadline=attempt.deadline,
+            outcome=attempt.outcome,
+            refusal=RefusalOut.of(attempt.refusal) if attempt.refusal else None,
+            closed_at=attempt.closed_at,
+            answered_at=attempt.answered_at,
+            release=ReleaseOut.of(attempt.release) if attempt.release else None,
+        )
 
 
 class EventOut(Resource):

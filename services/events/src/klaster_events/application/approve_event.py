@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from klaster_events.application.ports import EventsWork
 from klaster_events.domain.approval import Consent
+from klaster_events.domain.attempt import Attempt
 from klaster_events.domain.event import Event
 from klaster_events.domain.ids import ApprovalId, EventId
 from klaster_shared.ids import new_id
@@ -28,4 +29,5 @@ async def approve_event(command: ApproveEvent, work: EventsWork) -> Event:
     approval.begin(consent, needs_money=event.proposal.needs_money)
     await work.events.save(event)
     await work.approvals.save(approval)
+    await work.attempts.save(Attempt.begun(event.id, consent))
     return event

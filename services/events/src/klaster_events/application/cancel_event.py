@@ -23,6 +23,9 @@ async def cancel_event(command: CancelEvent, work: EventsWork) -> Event:
     event = await work.events.get(command.event, command.expected)
     event.cancel(command.reason, at=work.now)
     await work.events.save(event)
+    if (waiting := approval.waits_for) and (attempt := await work.attempts.find(waiting.id)):
+        attempt.cancel(at=work.now)
+        await work.attempts.save(attempt)
     approval.close()
     await work.approvals.save(approval)
     registrations = await work.registrations.live(event.id)

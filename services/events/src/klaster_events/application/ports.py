@@ -9,8 +9,9 @@ from typing import Protocol
 
 from klaster_events.application.queries import Agenda
 from klaster_events.domain.approval import Approval
+from klaster_events.domain.attempt import Attempt
 from klaster_events.domain.event import Event
-from klaster_events.domain.ids import EventId, RegistrationId
+from klaster_events.domain.ids import ApprovalId, EventId, RegistrationId
 from klaster_events.domain.registrant import EmailAddress
 from klaster_events.domain.registration import Registration
 from klaster_events.domain.seats import Seats
@@ -35,10 +36,18 @@ class Approvals(Protocol):
     async def find_locked(self, event: EventId) -> Approval | None:
         """Waits for the lock; None for an event that is not here."""
 
-    async def locked_if_overdue(self, event: EventId, now: Instant) -> Approval | None:
-        """Waits for nobody: None when another process is at it, or when nothing is overdue any more."""
+    async def save(self, approval: Approval) -> None:
+        """Also sees to it that an open deadline comes back when it has passed, and a closed one does not."""
 
-    async def save(self, approval: Approval) -> None: ...
+
+class Attempts(Protocol):
+    """Read and changed while the event's approval is locked."""
+
+    async def find(self, approval: ApprovalId) -> Attempt | None:
+        """None for what a release before this one has approved meanwhile: it kept no history."""
+
+    async def save(self, attempt: Attempt) -> None:
+        """New or known."""
 
 
 class SeatRows(Protocol):
@@ -86,6 +95,8 @@ class EventsWork(Protocol):
     def events(self) -> Events: ...
     @property
     def approvals(self) -> Approvals: ...
+    @property
+    def attempts(self) -> Attempts: ...
     @property
     def seats(self) -> SeatRows: ...
     @property

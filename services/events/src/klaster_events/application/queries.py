@@ -6,6 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from klaster_events.domain.approval import Approval
+from klaster_events.domain.attempt import Attempt
 from klaster_events.domain.event import Event, EventStatus
 from klaster_events.domain.ids import EventId, RegistrationId
 from klaster_events.domain.proposal import EventKind
@@ -55,6 +56,9 @@ class Agenda(Protocol):
 
     async def event(self, key: EventId) -> EventInFull: ...
     async def events(self, asked: EventsAsked, *, after: UUID | None, rows: int) -> Sequence[EventInFull]: ...
+    async def attempts(self, event: EventId, *, after: UUID | None, rows: int) -> Sequence[Attempt]:
+        """Oldest first. Raises NotFound when there is no such event."""
+
     async def registration(self, key: RegistrationId) -> RegistrationInLine: ...
     async def registrations(self, asked: RegistrationsAsked, *, after: UUID | None, rows: int) -> Sequence[RegistrationInLine]:
         """Raises NotFound when there is no such event."""

@@ -29,4 +29,7 @@ async def refuse_financing(command: RefuseFinancing, work: EventsWork) -> Ignore
     if event.status is EventStatus.APPROVED:
         event.return_to_draft(command.approval, command.refusal, at=work.now)
         await work.events.save(event)
+    if attempt := await work.attempts.find(command.approval):
+        attempt.refuse(command.refusal, at=work.now)
+        await work.attempts.save(attempt)
     return None

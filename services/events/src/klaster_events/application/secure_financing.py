@@ -23,4 +23,7 @@ async def secure_financing(command: SecureFinancing, work: EventsWork) -> Ignore
         return ignored
     approval.secure()
     await work.approvals.save(approval)
+    if attempt := await work.attempts.find(command.approval):
+        attempt.secure(at=work.now)
+        await work.attempts.save(attempt)
     return None

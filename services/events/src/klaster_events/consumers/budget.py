@@ -6,6 +6,7 @@ from klaster_events.application.release_financing import ReleaseFinancing, relea
 from klaster_events.application.secure_financing import SecureFinancing, secure_financing
 from klaster_events.domain.approval import Ignored
 from klaster_events.domain.ids import ApprovalId, EventId
+from klaster_events.domain.proposal import Cost
 from klaster_events.domain.refusals import Reason, Refusal, Shortfall
 from klaster_shared.consuming.handling import Skipped, handlers
 from klaster_shared.contracts.bodies import MoneyValue
@@ -24,7 +25,8 @@ async def return_on_refusal(message: CommitmentRefused, work: EventsWork) -> Ski
 
 
 async def note_release(message: CommitmentReleased, work: EventsWork) -> Skipped | None:
-    command = ReleaseFinancing(event=EventId(message.event_id), approval=ApprovalId(message.approval_id))
+    released = tuple(Cost(line.line_code, _money(line.amount)) for line in message.lines)
+    command = ReleaseFinancing(event=EventId(message.event_id), approval=ApprovalId(message.approval_id), lines=released)
     return _skipped(await release_financing(command, work))
 
 

@@ -27,16 +27,16 @@ class Ignored(StrEnum):
     """Why an answer changes nothing."""
 
     UNKNOWN_EVENT = "unknown-event"
+    UNKNOWN_APPROVAL = "unknown-approval"
     NOT_CURRENT = "approval-not-current"
     NOT_AWAITED = "answer-not-awaited"
-    NOT_CANCELLED = "event-not-cancelled"
 
 
 @dataclass(slots=True, kw_only=True)
 class Consent:
     """The current attempt: who approved, when, and until when budget may answer (None once nobody waits for it).
 
-    `flow` is the correlation id of everything that follows from it, the return to draft by the deadline included.
+    `flow` is the correlation id of everything that follows from it.
     """
 
     id: ApprovalId
@@ -69,8 +69,10 @@ class Approval:
     def allows_publication(self) -> bool:
         return self.financing in {Financing.NONE, Financing.SECURED}
 
-    def is_overdue(self, now: Instant) -> bool:
-        return self.consent is not None and self.consent.deadline is not None and self.consent.deadline <= now
+    @property
+    def waits_for(self) -> Consent | None:
+        """The attempt whose deadline is open."""
+        return self.consent if self.consent is not None and self.consent.deadline is not None else None
 
     def ignores_decision(self, attempt: ApprovalId, event: Event) -> Ignored | None:
         """Why `reserved` or `refused` no longer matters; None when it does."""
@@ -80,11 +82,15 @@ class Approval:
             return Ignored.NOT_AWAITED
         return None
 
-    def ignores_release(self, attempt: ApprovalId, event: Event) -> Ignored | None:
-        """Why `released` does not matter: money comes back for other reasons, too, a return to draft being the usual one."""
+    def ignores_deadline(self, attempt: ApprovalId) -> Ignored | None:
+        """Why a deadline that has passed no longer matters; None when the attempt is still waited for."""
         if self.consent is None or self.consent.id != attempt:
             return Ignored.NOT_CURRENT
-        return None if event.status is EventStatus.CANCELLED else Ignored.NOT_CANCELLED
+        return None if self.waits_for else Ignored.NOT_AWAITED
+
+    def counts_release(self, attempt: ApprovalId, event: Event) -> bool:
+        """Whether `released` is what becomes of the financing: money comes back for other reasons, too, a return to draft being the usual one."""
+        return self.consent is not None and self.consent.id == attempt and event.status is EventStatus.CANCELLED
 
     def secure(self) -> None:
         self.financing = Financing.SECURED

@@ -1,7 +1,6 @@
 """The approval as a whole: the office asks, budget answers, early, late, twice or never."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 import pytest
 
@@ -15,6 +14,7 @@ from klaster_events.application.release_financing import ReleaseFinancing, relea
 from klaster_events.application.secure_financing import SecureFinancing, secure_financing
 from klaster_events.application.submit_event import SubmitEvent, submit_event
 from klaster_events.domain.approval import Approval, Consent, Financing, Ignored
+from klaster_events.domain.attempt import Attempt, Outcome, Release
 from klaster_events.domain.errors import FinancingNotSecured, TransitionRefused
 from klaster_events.domain.event import Event, EventStatus
 from klaster_events.domain.facts import EventWasReturnedToDraft
@@ -62,11 +62,14 @@ class Saga:
         return await refuse_financing(RefuseFinancing(event=self.event_id, approval=attempt, refusal=SHORT), self.work)
 
     async def released(self, attempt: ApprovalId) -> Ignored | None:
-        return await release_financing(ReleaseFinancing(event=self.event_id, approval=attempt), self.work)
+        return await release_financing(ReleaseFinancing(event=self.event_id, approval=attempt, lines=(a_cost(),)), self.work)
 
-    async def deadline_passes(self) -> Event | None:
-        self.work.now += PATIENCE + timedelta(seconds=1)
-        return await expire_approval(ExpireApproval(event=self.event_id), self.work)
+    async def falls_due(self, attempt: ApprovalId) -> Ignored | None:
+        self.work.now += PATIENCE
+        return await expire_approval(ExpireApproval(event=self.event_id, approval=attempt), self.work)
+
+    def became_of(self, attempt: ApprovalId) -> Attempt:
+        return self.work.attempts.rows[attempt]
 
 
 async def a_saga(*costs: Cost) -> Saga:
@@ -182,9 +185,8 @@ async def test_the_same_answer_twice_counts_once() -> None:
 
 async def test_without_an_answer_the_event_returns_to_draft_as_overdue() -> None:
     saga = await a_saga(a_cost())
-    await saga.approve()
 
-    assert await saga.deadline_passes() is not None
+    assert await saga.falls_due(await saga.approve()) is None
 
     assert saga.event.status is EventStatus.DRAFT
     assert (saga.approval.financing, saga.approval.refusal) == (Financing.REFUSED, OVERDUE)
@@ -194,7 +196,7 @@ async def test_without_an_answer_the_event_returns_to_draft_as_overdue() -> None
 async def test_an_answer_after_the_deadline_is_late() -> None:
     saga = await a_saga(a_cost())
     attempt = await saga.approve()
-    await saga.deadline_passes()
+    await saga.falls_due(attempt)
 
     assert await saga.reserved(attempt) is Ignored.NOT_AWAITED
     assert saga.event.status is EventStatus.DRAFT
@@ -203,19 +205,43 @@ async def test_an_answer_after_the_deadline_is_late() -> None:
 
 async def test_a_deadline_that_passes_after_the_answer_changes_nothing() -> None:
     saga = await a_saga(a_cost())
-    await saga.reserved(await saga.approve())
+    attempt = await saga.approve()
+    await saga.reserved(attempt)
 
-    assert await saga.deadline_passes() is None
+    assert await saga.falls_due(attempt) is Ignored.NOT_AWAITED
 
     assert saga.event.status is EventStatus.APPROVED
 
 
+async def test_a_deadline_of_the_attempt_before_changes_nothing() -> None:
+    saga = await a_saga(a_cost())
+    first = await saga.approve()
+    await saga.refused(first)
+    await saga.submit()
+    await saga.approve()
+
+    assert await saga.falls_due(first) is Ignored.NOT_CURRENT
+
+    assert (saga.event.status, saga.approval.financing) == (EventStatus.APPROVED, Financing.PENDING)
+
+
+async def test_a_deadline_that_passes_twice_counts_once() -> None:
+    saga = await a_saga(a_cost())
+    attempt = await saga.approve()
+    await saga.falls_due(attempt)
+    version = saga.event.version
+
+    assert await saga.falls_due(attempt) is Ignored.NOT_AWAITED
+
+    assert saga.event.version == version
+
+
 async def test_cancelling_closes_the_deadline() -> None:
     saga = await a_saga(a_cost())
-    await saga.approve()
+    attempt = await saga.approve()
     await saga.cancel()
 
-    assert await saga.deadline_passes() is None
+    assert await saga.falls_due(attempt) is Ignored.NOT_AWAITED
 
     assert saga.event.status is EventStatus.CANCELLED
 
@@ -266,13 +292,32 @@ async def test_cancelling_with_nothing_open_leaves_the_financing_as_it_is() -> N
     assert saga.approval.financing is Financing.NONE
 
 
-async def test_a_release_for_an_event_returned_to_draft_is_passed_over() -> None:
+async def test_money_given_back_for_a_lapsed_attempt_is_seen_on_it_and_nowhere_else() -> None:
     saga = await a_saga(a_cost())
     attempt = await saga.approve()
-    await saga.deadline_passes()
+    await saga.falls_due(attempt)
 
-    assert await saga.released(attempt) is Ignored.NOT_CANCELLED
+    assert await saga.released(attempt) is None
+
     assert saga.approval.financing is Financing.REFUSED
+    assert saga.became_of(attempt).outcome is Outcome.OVERDUE
+    assert saga.became_of(attempt).release == Release(saga.work.now, (a_cost(),))
+
+
+async def test_money_given_back_for_the_attempt_before_leaves_the_present_one_alone() -> None:
+    saga = await a_saga(a_cost())
+    first = await saga.approve()
+    await saga.falls_due(first)
+    await saga.submit()
+    second = await saga.approve()
+
+    assert await saga.released(first) is None
+
+    assert saga.became_of(first).release is not None
+    assert saga.became_of(second) == Attempt.begun(
+        saga.event_id, Consent(id=second, by=OFFICE, at=saga.work.now, flow=FLOW, deadline=saga.work.now + PATIENCE)
+    )
+    assert saga.approval.financing is Financing.PENDING
 
 
 async def test_an_answer_for_an_unknown_event_is_passed_over() -> None:
@@ -281,8 +326,61 @@ async def test_an_answer_for_an_unknown_event_is_passed_over() -> None:
     assert await saga.reserved(an_approval_id()) is Ignored.UNKNOWN_EVENT
     assert await saga.refused(an_approval_id()) is Ignored.UNKNOWN_EVENT
     assert await saga.released(an_approval_id()) is Ignored.UNKNOWN_EVENT
+    assert await saga.falls_due(an_approval_id()) is Ignored.UNKNOWN_EVENT
 
 
 async def test_what_is_not_there_cannot_be_approved() -> None:
     with pytest.raises(NotFound):
         await Saga(InMemoryWork(), EventId(new_id())).approve()
+
+
+async def test_a_release_of_an_unknown_approval_is_passed_over() -> None:
+    saga = await a_saga(a_cost())
+    await saga.approve()
+
+    assert await saga.released(an_approval_id()) is Ignored.UNKNOWN_APPROVAL
+
+
+async def test_what_became_of_each_attempt_is_kept() -> None:
+    saga = await a_saga(a_cost())
+    overdue = await saga.approve()
+    await saga.falls_due(overdue)
+    await saga.submit()
+    refused = await saga.approve()
+    await saga.refused(refused)
+    await saga.submit()
+    secured = await saga.approve()
+    await saga.reserved(secured)
+
+    assert [(kept.outcome, kept.refusal) for kept in map(saga.became_of, (overdue, refused, secured))] == [
+        (Outcome.OVERDUE, OVERDUE),
+        (Outcome.REFUSED, SHORT),
+        (Outcome.SECURED, None),
+    ]
+    assert saga.became_of(overdue).answered_at is None
+    assert saga.became_of(refused).answered_at == saga.became_of(refused).closed_at == saga.work.now
+
+
+async def test_an_attempt_of_a_cancelled_event_stays_cancelled_whatever_budget_says() -> None:
+    saga = await a_saga(a_cost())
+    attempt = await saga.approve()
+    await saga.cancel()
+    await saga.reserved(attempt)
+    await saga.released(attempt)
+
+    kept = saga.became_of(attempt)
+    assert (kept.outcome, kept.closed_at, kept.answered_at) == (Outcome.CANCELLED, NOON, NOON)
+    assert kept.release is not None
+
+
+async def test_an_approval_of_which_no_history_was_kept_is_answered_all_the_same() -> None:
+    saga = await a_saga(a_cost())
+    attempt = await saga.approve()
+    saga.work.attempts.rows.clear()
+
+    assert await saga.reserved(attempt) is None
+    await saga.cancel()
+    assert await saga.released(attempt) is None
+
+    assert saga.approval.financing is Financing.RELEASED
+    assert saga.work.attempts.rows == {}

@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 
@@ -7,8 +6,6 @@ from klaster_events.domain.approval import Approval, Consent, Financing, Ignored
 from klaster_events.domain.event import Event, EventStatus
 from klaster_events.domain.ids import ApprovalId
 from klaster_events.testing import FLOW, NOON, OFFICE, PATIENCE, SHORT, a_cost, an_approval_id, an_event
-
-SECOND = timedelta(seconds=1)
 
 
 def the_event(status: EventStatus) -> Event:
@@ -55,18 +52,17 @@ def test_a_release_counts_only_on_a_cancelled_event(status: EventStatus) -> None
     approval = pending(event, attempt)
     approval.secure()
 
-    ignored = approval.ignores_release(attempt, event)
-
-    assert ignored is (None if status is EventStatus.CANCELLED else Ignored.NOT_CANCELLED)
+    assert approval.counts_release(attempt, event) is (status is EventStatus.CANCELLED)
 
 
-@pytest.mark.parametrize("question", [Approval.ignores_decision, Approval.ignores_release])
-def test_an_answer_to_an_earlier_attempt_is_passed_over(question: Callable[[Approval, ApprovalId, Event], Ignored | None]) -> None:
-    event, first, second = the_event(EventStatus.APPROVED), an_approval_id(), an_approval_id()
+def test_an_answer_to_an_earlier_attempt_is_passed_over() -> None:
+    event, first, second = the_event(EventStatus.CANCELLED), an_approval_id(), an_approval_id()
     approval = pending(event, first)
     approval.begin(a_consent(second), needs_money=True)
 
-    assert question(approval, first, event) is Ignored.NOT_CURRENT
+    assert approval.ignores_decision(first, event) is Ignored.NOT_CURRENT
+    assert approval.ignores_deadline(first) is Ignored.NOT_CURRENT
+    assert not approval.counts_release(first, event)
 
 
 def test_an_answer_to_an_event_that_nobody_approved_is_passed_over() -> None:
@@ -81,7 +77,7 @@ def test_without_costs_nothing_is_asked_for() -> None:
     approval.begin(Consent(id=an_approval_id(), by=OFFICE, at=NOON, flow=FLOW, deadline=None), needs_money=False)
 
     assert approval.financing is Financing.NONE
-    assert not approval.is_overdue(NOON + timedelta(days=365))
+    assert approval.waits_for is None
 
 
 @pytest.mark.parametrize("financing", Financing)
@@ -91,20 +87,22 @@ def test_publication_needs_money_that_is_there_or_not_needed(financing: Financin
     assert approval.allows_publication is (financing in {Financing.NONE, Financing.SECURED})
 
 
-@pytest.mark.parametrize(("after", "overdue"), [(PATIENCE - SECOND, False), (PATIENCE, True), (PATIENCE + SECOND, True)])
-def test_an_approval_is_overdue_from_its_deadline_on(after: timedelta, overdue: bool) -> None:  # noqa: FBT001 - a table's column
-    approval = pending(the_event(EventStatus.APPROVED), an_approval_id())
+def test_a_deadline_that_passes_counts_while_budget_is_waited_for() -> None:
+    attempt = an_approval_id()
+    approval = pending(the_event(EventStatus.APPROVED), attempt)
 
-    assert approval.is_overdue(NOON + after) is overdue
+    assert approval.waits_for == a_consent(attempt)
+    assert approval.ignores_deadline(attempt) is None
 
 
 @pytest.mark.parametrize("answer", [Approval.secure, lambda approval: approval.refuse(SHORT), Approval.release, Approval.close])
 def test_once_answered_or_closed_nothing_becomes_overdue(answer: Callable[[Approval], None]) -> None:
-    approval = pending(the_event(EventStatus.APPROVED), an_approval_id())
+    attempt = an_approval_id()
+    approval = pending(the_event(EventStatus.APPROVED), attempt)
 
     answer(approval)
 
-    assert not approval.is_overdue(NOON + timedelta(days=365))
+    assert approval.ignores_deadline(attempt) is Ignored.NOT_AWAITED
 
 
 def test_closing_leaves_what_is_pending_to_be_answered() -> None:
