@@ -16,6 +16,8 @@ from klaster_shared.consuming.handling import Consumer, Skipped
 from klaster_shared.consuming.parking import BEHIND, State, Verdict
 from klaster_shared.consuming.parser import Incoming
 from klaster_shared.consuming.positions import Partition
+from klaster_shared.consuming.quota import Quota, make_sure_of_room
+from klaster_shared.crash_points import CrashPoint, reached
 from klaster_shared.db.unit_of_work import Transactions, UnitOfWork
 from klaster_shared.observability.metrics import Metrics
 from klaster_shared.origin import Origin
@@ -34,9 +36,12 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class ChunkResult:
-    """`lost`: partitions whose position was not where this runner expected it; none of their records was touched."""
+    """`lost`: partitions whose position was not where this runner expected it; `held`: those whose position somebody else's
+    transaction holds. None of their records was touched.
+    """
 
     lost: set[Partition] = field(default_factory=set)
+    held: set[Partition] = field(default_factory=set)
     outcomes: list[tuple[Incoming, Outcome]] = field(default_factory=list)
     committed_at: Instant | None = None
 
@@ -46,25 +51,34 @@ class ChunkApplier[W: UnitOfWork]:
     compare-and-set on the position tells which, at the next try.
     """
 
-    def __init__(self, consumer: Consumer, transactions: Transactions[W], metrics: Metrics) -> None:
+    def __init__(self, consumer: Consumer, transactions: Transactions[W], metrics: Metrics, quota: Quota | None = None) -> None:
         self.consumer = consumer
         self.transactions = transactions
         self._metrics = metrics
+        self._quota = quota or Quota()
+        self.handled = 0
+        """Messages whose handler has returned, committed or not: a sign of life while a chunk takes long."""
 
     async def apply(
         self, records: Sequence[Incoming], expected: Mapping[Partition, int], *, verdicts: Mapping[int, Verdict] | None = None
     ) -> ChunkResult:
-        """`expected`: where each partition of the chunk is believed to stand. `verdicts`, by index, park records that failed."""
+        """`expected`: where each partition of the chunk is believed to stand. `verdicts`, by index, park records that failed.
+
+        Raises:
+            QuotaExceeded: a partition has to stand still, because what it holds next is to be parked and there is no room.
+        """
         result = ChunkResult()
         name = self.consumer.name
         with self._metrics.consumer_handle_seconds.labels(consumer=name).time():
             async with self.transactions.begin(_origin(name)) as work:
                 found = await positions.lock(work.connection, name, expected)
-                result.lost = {p for p, offset in expected.items() if found.get(p) != offset}
-                kept = [(i, r) for i, r in enumerate(records) if r.record.partition not in result.lost]
+                result.held = expected.keys() - found.keys()
+                result.lost = {p for p, offset in found.items() if expected[p] != offset}
+                kept = [(i, r) for i, r in enumerate(records) if r.record.partition not in result.held | result.lost]
                 if kept:
                     await self._dispose(work, kept, verdicts or {}, result)
                     await positions.advance(work.connection, name, _moves(kept, expected), work.now)
+        _reached(result)
         result.committed_at = self.transactions.clock.now()
         self._count(result)
         return result
@@ -73,18 +87,22 @@ class ChunkApplier[W: UnitOfWork]:
         name = self.consumer.name
         gated = await parking.gated_keys(work.connection, name, [r.gate for _, r in kept if r.gate is not None])
         to_apply: list[Incoming] = []
+        to_park: list[tuple[Incoming, Verdict]] = []
         for index, incoming in kept:
             verdict = verdicts.get(index) or incoming.verdict
             if verdict is None and incoming.handler is None:
                 result.outcomes.append((incoming, Outcome.SKIPPED))
             elif incoming.gate is not None and incoming.gate in gated:
-                await self._park(work, incoming, BEHIND, result)
+                to_park.append((incoming, BEHIND))
             elif verdict is not None:
-                await self._park(work, incoming, verdict, result)
+                to_park.append((incoming, verdict))
                 if incoming.gate is not None:
                     gated.add(incoming.gate)
             else:
                 to_apply.append(incoming)
+        await make_sure_of_room(work.connection, name, [incoming.record for incoming, _ in to_park], self._quota)
+        for incoming, verdict in to_park:
+            await self._park(work, incoming, verdict, result)
         await self._handle(work, to_apply, result)
 
     async def _handle(self, work: UnitOfWork, to_apply: Sequence[Incoming], result: ChunkResult) -> None:
@@ -96,6 +114,7 @@ class ChunkApplier[W: UnitOfWork]:
                 continue
             mine.discard(identifier)  # the same id twice in a chunk applies the first
             result.outcomes.append((incoming, await handle(work, incoming, self.consumer.name)))
+            self.handled += 1
 
     async def _park(self, work: UnitOfWork, incoming: Incoming, verdict: Verdict, result: ChunkResult) -> None:
         envelope = incoming.envelope
@@ -117,6 +136,14 @@ class ChunkApplier[W: UnitOfWork]:
             self._metrics.consumer_handled.labels(consumer=name, type=incoming.label, outcome=outcome.value).inc()
             if outcome is Outcome.APPLIED and now is not None:
                 self._metrics.message_age_seconds.labels(consumer=name).observe(max(0.0, (now - incoming.record.logged_at).total_seconds()))
+
+
+def _reached(result: ChunkResult) -> None:
+    """The chunk is committed, with what it came to."""
+    if any(outcome is Outcome.APPLIED for _, outcome in result.outcomes):
+        reached(CrashPoint.AFTER_EFFECT_COMMIT)
+    if any(outcome is Outcome.PARKED for _, outcome in result.outcomes):
+        reached(CrashPoint.AFTER_PARK_COMMIT)
 
 
 async def handle(work: UnitOfWork, incoming: Incoming, consumer: str) -> Outcome:

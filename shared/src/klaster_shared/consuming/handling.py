@@ -5,11 +5,14 @@ The one rule: a handler sees a parsed message and a unit of work, nothing of Kaf
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, get_type_hints
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from klaster_shared.contracts.bodies import Message
 from klaster_shared.contracts.registry import type_of_model
+
+if TYPE_CHECKING:
+    from klaster_shared.consuming.projections import Projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,27 @@ class Consumer:
     starts a new consumer from the beginning of the log.
 
     `sources`, if given, is the allow-list of `ce_source`; a message from elsewhere is parked as `unknown-source`.
+
+    `replay_safe` are the handlers that may run again for a message that was handled long ago: whatever was applied since, the outcome
+    is the same as now, and nothing happens outside the transaction. What is not listed never runs in a replay. Those that build
+    `projection` are replay-safe by what a projection is.
     """
 
     name: str
     topics: tuple[str, ...]
     handlers: Handlers
     sources: frozenset[str] | None = None
+    replay_safe: Handlers = field(default_factory=dict)
+    projection: "Projection | None" = None
+
+    def __post_init__(self) -> None:
+        if unheard := self.replayable.keys() - self.handlers.keys():
+            raise TypeError(f"{self.name} would replay what it does not hear: {', '.join(sorted(unheard))}")
+
+    @property
+    def replayable(self) -> Handlers:
+        """What runs in a replay, by `ce_type`."""
+        return self.replay_safe if self.projection is None else {**self.replay_safe, **self.projection.handlers}
 
 
 def handlers(**by_name: Handler) -> Handlers:

@@ -7,7 +7,7 @@ order is the order of ids. The head of a gate is `due` or `held`, everything beh
 
 import base64
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -138,6 +138,12 @@ _GATES = Statement(
     .with_for_update(key_share=True, read=True, of=PARKED_GATE)
 )
 _CLOSE = Statement(insert(PARKED_GATE).values({c.name: bindparam(c.name, type_=c.type) for c in PARKED_GATE.c}).on_conflict_do_nothing())
+_gate = (
+    PARKED_GATE.c.consumer == bindparam("consumer", type_=Text),
+    PARKED_GATE.c.topic == bindparam("topic", type_=Text),
+    PARKED_GATE.c.key == bindparam("key", type_=LargeBinary),
+)
+_KEEP_CLOSED = Statement(select(PARKED_GATE.c.consumer).where(*_gate).with_for_update(key_share=True, read=True))
 _PARK = Statement(
     insert(PARKED_MESSAGE).values({c.name: bindparam(c.name, type_=c.type) for c in PARKED_MESSAGE.c if c.name != "id"}).on_conflict_do_nothing()
 )
@@ -163,10 +169,14 @@ async def park(
     now: Instant,
     next_attempt_at: Instant | None = None,
 ) -> None:
-    """Closes the key's gate and keeps the record; the same record again changes nothing."""
+    """Closes the key's gate and keeps the record; the same record again changes nothing.
+
+    A verdict of `waiting` is for a key whose gate the caller has found closed, or closed itself, in this transaction. Any other makes the
+    record its gate's head, unless somebody (an operator's import) has closed the gate since the caller looked: then it waits, too.
+    """
     gate = record.gate_key
-    if gate is not None:
-        await _CLOSE.execute(connection, consumer=consumer, topic=record.partition.topic, key=gate)
+    if gate is not None and verdict.state is not State.WAITING and not await _close(connection, consumer, record.partition.topic, gate):
+        verdict = replace(verdict, state=State.WAITING)
     await _PARK.execute(
         connection,
         consumer=consumer,
@@ -187,6 +197,14 @@ async def park(
         parked_at=now,
         next_attempt_at=next_attempt_at if verdict.state is State.DUE else None,
     )
+
+
+async def _close(connection: Connection, consumer: str, topic: str, key: bytes) -> bool:
+    """True when this transaction has closed the gate; False when it was closed, and is now kept from opening."""
+    while not await _CLOSE.execute(connection, consumer=consumer, topic=topic, key=key):
+        if await _KEEP_CLOSED.fetchval(connection, consumer=consumer, topic=topic, key=key) is not None:
+            return False
+    return True
 
 
 def headers_to_text(headers: RawHeaders) -> str:

@@ -58,7 +58,7 @@ _LOCK = Statement(
     .join(_asked, and_(_t.topic == _asked.c.topic, _t.partition == _asked.c.partition))
     .where(_t.consumer == _consumer)
     .order_by(_t.topic, _t.partition)
-    .with_for_update(of=CONSUMER_POSITION)
+    .with_for_update(of=CONSUMER_POSITION, skip_locked=True)
 )
 _moves = rows_of([_t.topic, _t.partition, Column("expected", BigInteger), _t.next_offset], "moves")
 _ADVANCE = Statement(
@@ -98,7 +98,10 @@ _RESET = Statement(
 
 
 async def lock(connection: Connection, consumer: str, partitions: Iterable[Partition]) -> dict[Partition, int]:
-    """Locks the rows in sorted order; the next offset of each, as it is under the lock."""
+    """Locks the rows in sorted order; the next offset of each, as it is under the lock.
+
+    A row that another transaction holds is missing from the answer: waiting for it would keep the partitions beside it waiting, too.
+    """
     asked = sorted(set(partitions))
     rows = await _LOCK.fetch(connection, consumer=consumer, topic=[p.topic for p in asked], partition=[p.number for p in asked])
     return {Partition(row["topic"], row["partition"]): row["next_offset"] for row in rows}

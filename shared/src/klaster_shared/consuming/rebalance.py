@@ -34,13 +34,18 @@ class Rebalance[W: UnitOfWork](ConsumerRebalanceListener):  # type: ignore[misc]
         client: Callable[[], KafkaClient],
         identities: TopicIdentities,
         commit: Callable[[], Awaitable[None]],
+        before_joining: Callable[[], Awaitable[None]],
         metrics: Metrics,
     ) -> None:
+        """`before_joining` is awaited at each revoke, when everything is given back and before the group is joined again."""
         self._runner = runner
         self._client = client
         self._identities = identities
         self._commit = commit
+        self._before_joining = before_joining
         self._metrics = metrics
+        self.member: str | None = None
+        """The id under which the group last gave this client partitions; None before the first time."""
         self._assignment = 0
         self._unverified: set[TopicPartition] = set()
         self._task: asyncio.Task[None] | None = None
@@ -49,6 +54,7 @@ class Rebalance[W: UnitOfWork](ConsumerRebalanceListener):  # type: ignore[misc]
     def start(self) -> None:
         """Before the group is joined."""
         self._stopped = False
+        self.member = None
 
     def stop(self) -> None:
         """Nothing is verified any more, whatever the group still assigns to us while we leave it."""
@@ -65,9 +71,11 @@ class Rebalance[W: UnitOfWork](ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.wait_for(self._runner.idle.wait(), IN_HAND_SECONDS)
         await self._commit()
         self._runner.forget_all()
+        await self._before_joining()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         self._client().pause(*assigned)
+        self.member = member_of(self._client()) or self.member
         self._assignment += 1
         self._runner.forget_all()
         if self._stopped:
@@ -149,3 +157,12 @@ class Rebalance[W: UnitOfWork](ConsumerRebalanceListener):  # type: ignore[misc]
                 identities,
                 transactions.clock.now(),
             )
+
+
+def member_of(client: KafkaClient) -> str | None:
+    """The client's id in its group; None when the group does not know it, which is more than a revoke says.
+
+    A private attribute of aiokafka, because nothing public tells; a test holds that seam.
+    """
+    coordinator = None if client is None else client._coordinator  # noqa: SLF001 - see above
+    return None if coordinator is None else coordinator.member_id or None

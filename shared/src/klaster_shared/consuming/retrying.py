@@ -17,10 +17,12 @@ from klaster_shared.consuming.handling import Consumer
 from klaster_shared.consuming.parking import Gate, RawRecord, State, Verdict, headers_from_text
 from klaster_shared.consuming.parser import Incoming, read
 from klaster_shared.consuming.positions import Partition
-from klaster_shared.consuming.verdicts import is_worth_repeating, verdict_on
+from klaster_shared.consuming.verdicts import verdict_on
+from klaster_shared.crash_points import CrashPoint, reached
 from klaster_shared.db.failures import is_connection_trouble
 from klaster_shared.db.statements import Row
 from klaster_shared.db.unit_of_work import Transactions, UnitOfWork
+from klaster_shared.lifecycle import Role
 from klaster_shared.observability.metrics import Metrics
 from klaster_shared.origin import Origin
 
@@ -40,6 +42,8 @@ def pause_after(attempts: int) -> timedelta:
 
 class Unparker[W: UnitOfWork]:
     """One for each consumer in each process; the gate's lock lets several live side by side."""
+
+    role = Role.CONSUMERS
 
     def __init__(self, consumer: Consumer, transactions: Transactions[W], metrics: Metrics) -> None:
         self._consumer = consumer
@@ -132,6 +136,7 @@ class Unparker[W: UnitOfWork]:
             await gate_queue.remove(work.connection, row)
             gate = gate_queue.gate_of(row)
             following = None if gate is None else await gate_queue.promote(work.connection, gate, work.now)
+        reached(CrashPoint.AFTER_UNPARK_COMMIT)
         self._metrics.consumer_handled.labels(consumer=self._consumer.name, type=incoming.label, outcome=outcome.value).inc()
         log.info("parked message left its queue", consumer=self._consumer.name, parked=parked_id, type=incoming.label, outcome=outcome.value)
         return gate, following
@@ -170,7 +175,7 @@ class StillUnreadable(Exception):
 
 def _verdict(error: BaseException, attempts: int) -> Verdict:
     verdict = verdict_on(error)
-    if verdict.state is State.DUE and attempts >= ATTEMPTS and not is_worth_repeating(error):
+    if verdict.state is State.DUE and attempts >= ATTEMPTS:
         return Verdict(reason=verdict.reason, state=State.HELD, error=verdict.error)
     return verdict
 

@@ -13,11 +13,13 @@ from typing import Any
 
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from klaster_shared.consuming import positions
 from klaster_shared.consuming.chunk import ChunkApplier, ChunkResult
 from klaster_shared.consuming.parking import Verdict
 from klaster_shared.consuming.parser import Incoming, raw_record, read
+from klaster_shared.consuming.pausing import Cause, PartitionBlocked, Pauses
 from klaster_shared.consuming.positions import Partition
 from klaster_shared.consuming.verdicts import is_worth_repeating, verdict_on
 from klaster_shared.db.failures import is_connection_trouble
@@ -27,6 +29,7 @@ from klaster_shared.observability.metrics import Metrics
 CHUNK_RECORDS = 100
 ALONE_ATTEMPTS = 5
 BACKOFF_SECONDS = (0.05, 2.0)
+POSITION_SECONDS = 1.0
 BATCH_SECONDS = 60.0
 """After this a batch begins no further record, and what is left of it is fetched again: a client that does not poll for 300 s is put
 out of its group without a word. Also how long a batch waits for its own database.
@@ -58,6 +61,7 @@ class Runner[W: UnitOfWork]:
         self.consumer = chunks.consumer
         self.standings: dict[Partition, Standing] = {}
         self.refused: dict[Partition, str] = {}
+        self.pauses = Pauses()
         self.interrupted = False
         self._deadline = 0.0
         self.idle = asyncio.Event()
@@ -143,6 +147,18 @@ class Runner[W: UnitOfWork]:
         position: int = await self._client.position(tp)
         return position
 
+    async def has_fetched(self, partition: Partition, end: int) -> bool:
+        """Whether all up to the end was fetched and no batch is in hand: what lies between the position and the end, if anything does, are
+        marks of transactions, which no consumer is given. False also when the client does not say.
+        """
+        if partition not in self.standings or not self.idle.is_set():
+            return False
+        try:
+            async with asyncio.timeout(POSITION_SECONDS):
+                return (await self._fetch_position(partition) or 0) >= end
+        except (KafkaError, TimeoutError):
+            return False
+
     async def _chunk(self, records: Sequence[Incoming]) -> None:
         while current := self._still_expected(records):
             self._check_time()
@@ -165,6 +181,9 @@ class Runner[W: UnitOfWork]:
             self._check_interruption()
             try:
                 await self._settle(await self._chunks.apply([incoming], self._expected([incoming]), verdicts=verdicts))
+            except PartitionBlocked as blocked:
+                self.pause(blocked.partition, blocked.cause, blocked.why)
+                return
             except Exception as error:  # noqa: BLE001 - same
                 if is_connection_trouble(error) and await self._outlast():
                     continue
@@ -173,8 +192,9 @@ class Runner[W: UnitOfWork]:
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, BACKOFF_SECONDS[1])
                 elif verdicts:
-                    log.error("a message can neither be applied nor parked; trying on", consumer=self.consumer.name, failure=type(error).__name__)
-                    await asyncio.sleep(BACKOFF_SECONDS[1])
+                    why = f"offset {incoming.record.offset} can neither be applied nor parked: {type(error).__name__}"
+                    self.pause(incoming.record.partition, Cause.BLOCKED, why)
+                    return
                 else:
                     verdicts[0] = verdict_on(error)
                     self._log_parked(incoming, verdicts[0])
@@ -198,12 +218,16 @@ class Runner[W: UnitOfWork]:
         return {i.record.partition: self.standings[i.record.partition].expected for i in records}
 
     async def _settle(self, result: ChunkResult) -> None:
-        """Moves the expectations past what was committed; a lost partition is taken up where its row says."""
+        """Moves the expectations past what was committed; a lost partition is taken up where its row says, a held one waits."""
         self._disposed += len(result.outcomes)
+        for partition in {incoming.record.partition for incoming, _ in result.outcomes} | result.lost:
+            self._end_pause(partition)
         for incoming, _ in result.outcomes:
             standing = self.standings.get(incoming.record.partition)
             if standing is not None and not standing.sought:  # else it was taken up anew meanwhile, from a position read before this commit
                 standing.expected = max(standing.expected, incoming.record.offset + 1)
+        for partition in result.held:
+            self.pause(partition, Cause.HELD, "the transaction of another process holds the position")
         if result.lost:
             await self._take_up(result.lost)
 
@@ -215,6 +239,11 @@ class Runner[W: UnitOfWork]:
             if partition in stored and partition in self.standings:
                 self.seek(partition, stored[partition].next_offset)
 
+    @property
+    def handled(self) -> int:
+        """Messages whose handler has returned, whatever became of their transaction."""
+        return self._chunks.handled
+
     def moved(self) -> bool:
         """Whether anything was disposed of since this was last asked."""
         before, self._disposed_when_asked = self._disposed_when_asked, self._disposed
@@ -223,6 +252,7 @@ class Runner[W: UnitOfWork]:
     def take(self, partition: Partition, standing: Standing, client: KafkaClient) -> None:
         """A verified partition runs: from its stored position, nothing fetched before."""
         self._client = client
+        self._end_pause(partition)
         self.standings[partition] = standing
         tp = TopicPartition(*partition)
         client.seek(tp, standing.expected)
@@ -232,7 +262,9 @@ class Runner[W: UnitOfWork]:
         """Nothing is assigned any more, or everything is assigned anew."""
         self.standings.clear()
         self.refused.clear()
+        self.pauses.clear()
         self._show_refused()
+        self._show_paused()
 
     def seek(self, partition: Partition, offset: int) -> None:
         """From now on `offset` is expected; whatever of the partition was fetched before is dropped."""
@@ -250,11 +282,10 @@ class Runner[W: UnitOfWork]:
     def set_aside(self, partition: Partition) -> None:
         """Nothing of the partition is worked on until it is taken up again."""
         self.standings.pop(partition, None)
+        self._end_pause(partition)
         if self.refused.pop(partition, None) is not None:
             self._show_refused()
-        tp = TopicPartition(*partition)
-        if self._client is not None and tp in self._client.assignment():
-            self._client.pause(tp)
+        self._pause_client(partition)
 
     def refuse(self, partition: Partition, why: str) -> None:
         """The partition stays paused until an operator has looked: `klaster positions reset`."""
@@ -267,6 +298,35 @@ class Runner[W: UnitOfWork]:
         )
         self.refused[partition] = why
         self._show_refused()
+
+    def pause(self, partition: Partition, cause: Cause, why: str) -> None:
+        """The partition comes again from where it stands, after a while that doubles until something of it is disposed of."""
+        standing = self.standings.get(partition)
+        if standing is None:
+            return
+        self.seek(partition, standing.expected)
+        self._pause_client(partition)
+        if partition not in self.pauses:
+            place = f"{partition.topic}/{partition.number}"
+            log.warning("partition paused; the others go on", consumer=self.consumer.name, partition=place, why=why)
+        self.pauses.begin(partition, cause, why, asyncio.get_running_loop().time())
+        self._show_paused()
+
+    def resume_due(self) -> None:
+        """Tries paused partitions again whose time has come; to be called about every second."""
+        for partition in self.pauses.end_due(asyncio.get_running_loop().time()):
+            tp = TopicPartition(*partition)
+            if partition in self.standings and tp in self._client.assignment():
+                self._client.resume(tp)
+
+    def _end_pause(self, partition: Partition) -> None:
+        if self.pauses.end(partition):
+            self._show_paused()
+
+    def _pause_client(self, partition: Partition) -> None:
+        tp = TopicPartition(*partition)
+        if self._client is not None and tp in self._client.assignment():
+            self._client.pause(tp)
 
     async def _outlast(self) -> bool:
         """True when the own database answers again, False when it answers already (the failure was not its absence).
@@ -284,6 +344,10 @@ class Runner[W: UnitOfWork]:
 
     def _show_refused(self) -> None:
         self._metrics.consumer_refused_partitions.labels(consumer=self.consumer.name).set(len(self.refused))
+
+    def _show_paused(self) -> None:
+        self._metrics.consumer_paused_partitions.labels(consumer=self.consumer.name).set(len(self.pauses))
+        self._metrics.parked_quota_stopped.labels(consumer=self.consumer.name).set(self.pauses.caused_by(Cause.QUOTA))
 
     def _check_interruption(self) -> None:
         if self.interrupted:

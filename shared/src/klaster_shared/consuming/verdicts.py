@@ -17,7 +17,7 @@ def is_worth_repeating(error: BaseException) -> bool:
 
 def verdict_on(error: BaseException) -> Verdict:
     """For a failure that repeating did not mend."""
-    if isinstance(error, KlasterError) and not is_transient(error):
+    if isinstance(error, KlasterError):
         return Verdict(reason=error.slug, state=State.DUE if error.retryable else State.HELD, error=f"{type(error).__name__}: {error.message}")
     state = sqlstate_of(error)
     if state is not None and state[:2] in {"22", "23"} and not is_transient(error):

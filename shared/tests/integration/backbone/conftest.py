@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from klaster_shared.consuming.quota import Quota
 from klaster_shared.testing.backbone import Backbone, create_tables, empty_tables
 
 
@@ -22,8 +23,10 @@ async def new_backbone(tables: str, kafka_servers: str, unique_name: Callable[[s
     await empty_tables(tables)
     made: list[Backbone] = []
 
-    def make(topic: str, *, name: str | None = None, servers: str = kafka_servers) -> Backbone:
-        made.append(Backbone(tables, servers, topic=topic, name=name or unique_name("ledger")))
+    def make(
+        topic: str, *, name: str | None = None, servers: str = kafka_servers, instance: str | None = None, quota: Quota | None = None
+    ) -> Backbone:
+        made.append(Backbone(tables, servers, topic=topic, name=name or unique_name("ledger"), instance=instance, quota=quota))
         return made[-1]
 
     yield make

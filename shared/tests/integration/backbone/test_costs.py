@@ -1,7 +1,7 @@
 """How many statements a command and a chunk cost. Time is the machine's; the number of round trips is ours, and it must not creep up."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -87,7 +87,8 @@ async def test_a_parked_message_pays_nine_statements_beside_those_of_its_handler
 async def test_the_relay_connects_as_the_pool_does(backbone: Backbone, tables: str) -> None:
     """What the address says about encryption holds for both; the test's server has none to offer."""
     asked = Database(f"{tables}?ssl=require", name="test")
-    for connect in (asked.dedicated, lambda: use(asked)):
+    ways: list[Callable[[], Awaitable[Any]]] = [asked.dedicated, lambda: use(asked)]
+    for connect in ways:
         with pytest.raises(DatabaseAway):
             await connect()
     await asked.dispose()

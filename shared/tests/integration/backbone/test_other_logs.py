@@ -145,6 +145,45 @@ async def test_a_shorter_log_under_a_running_consumer_is_noticed_without_waiting
     assert await backbone.lines(network) == [f"line {n}" for n in range(1, 8)]
 
 
+async def test_records_deleted_before_a_running_consumer_has_read_them_refuse_the_partition(
+    backbone: Backbone, producer: AIOKafkaProducer, kafka_admin: Any
+) -> None:
+    """The client says nothing: it goes on at the first record there is."""
+    network = new_id()
+    async with running(backbone.consumer):
+        await numbered(producer, backbone, network, 1, 2)
+        await applied(backbone, 2)
+        client = backbone.consumer._kafka()
+        client.pause(*client.assignment())  # it reads slowly
+        await eventually(lambda: not client._fetcher._in_flight, what="the end of the fetch that was under way")
+        await numbered(producer, backbone, network, 3, 6)
+        await cut(kafka_admin, backbone.topic, 4)
+        client.resume(*client.assignment())
+        assert "starts at 4" in await eventually(refused(backbone), within=40, what="the refusal")
+        assert await backbone.lines(network) == ["line 1", "line 2"]
+        await reset(backbone, 4)
+        await applied(backbone, 4)
+    assert await backbone.lines(network) == ["line 1", "line 2", "line 5", "line 6"]
+
+
+async def test_a_longer_log_under_a_running_consumer_is_refused_whatever_it_holds_at_the_position(
+    backbone: Backbone, producer: AIOKafkaProducer, kafka_admin: Any
+) -> None:
+    """No offset tells: the new log has a record where the old one ended. Its identity does: at the rebalance that a
+    deletion brings with it, or within the minute.
+    """
+    network = new_id()
+    async with running(backbone.consumer):
+        await numbered(producer, backbone, network, 1, 2)
+        await applied(backbone, 2)
+        await create_again(kafka_admin, backbone.topic)
+        await numbered(producer, backbone, network, 3, 8)
+        assert "created again" in await eventually(refused(backbone), within=90, what="the refusal")
+        await reset(backbone, 0)
+        await applied(backbone, 8)
+    assert sorted(await backbone.lines(network)) == [f"line {n}" for n in range(1, 9)]
+
+
 async def test_a_refused_partition_stays_refused_though_its_log_grows_past_the_position(backbone: Backbone, producer: AIOKafkaProducer) -> None:
     network = new_id()
     async with running(backbone.consumer):

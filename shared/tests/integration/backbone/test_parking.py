@@ -13,9 +13,10 @@ from aiokafka import AIOKafkaProducer
 from confluent_kafka.admin import NewTopic
 
 from klaster_shared.consuming import gate_queue
-from klaster_shared.consuming.office import NotHead
+from klaster_shared.consuming.office import NotHead, Wanted
 from klaster_shared.consuming.parking import State
 from klaster_shared.consuming.positions import Partition
+from klaster_shared.consuming.retrying import ROWS
 from klaster_shared.errors import NotFound
 from klaster_shared.ids import new_id
 from klaster_shared.testing.backbone import Backbone, Raw, a_record, running, send
@@ -91,8 +92,78 @@ async def test_live_messages_overtake_nothing_while_queues_drain_and_gates_open(
 
 
 async def held_heads(backbone: Backbone, number: int) -> list[int]:
-    heads = [parked.id for parked in await backbone.office.listing(state=State.HELD)]
+    heads = [parked.id for parked in await backbone.office.listing(Wanted(state=State.HELD))]
     return heads if len(heads) == number else []
+
+
+async def test_while_a_long_queue_drains_messages_of_other_keys_flow_and_its_own_new_ones_wait(
+    new_backbone: Callable[..., Backbone], new_topic: Callable[..., str], producer: AIOKafkaProducer
+) -> None:
+    """All keys lie in one partition. The drain is held in the middle of a message's transaction, for as long as the others take."""
+    backbone, hot, others = new_backbone(new_topic("hot")), new_id(), [new_id() for _ in range(20)]
+    middle, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(name: str) -> None:
+        if name == "queued 30":
+            middle.set()
+            await go_on.wait()
+
+    async with running(backbone.consumer, backbone.unparker):
+        await send(producer, backbone.topic, *[a_record("refuse" if n == 0 else f"queued {n}", hot, n + 1) for n in range(60)])
+        (head,) = await eventually(lambda: held_heads(backbone, 1), within=60, what="the hot key to be parked")
+        await eventually(lambda: backbone.handled("parked") == 60, within=60, what="sixty queued messages")
+        backbone.ledger.refusing, backbone.ledger.after = False, hold
+        await backbone.office.retry(head, actor="operator")
+        await asyncio.wait_for(middle.wait(), 60)
+        for n in range(5):
+            await send(producer, backbone.topic, a_record(f"new {n}", hot, 61 + n), *[a_record(f"other {n}", key, n + 1) for key in others])
+        await eventually(lambda: backbone.handled("applied") == 30 + 100, within=60, what="every message of the other keys, and none of the hot one")
+        await eventually(lambda: backbone.handled("parked") == 65, within=60, what="the new ones of the hot key to queue")
+        go_on.set()
+        await eventually(lambda: nothing_is_parked(backbone), within=60, what="the gate to open")
+        await send(producer, backbone.topic, a_record("live again", hot, 66))
+        await eventually(lambda: backbone.handled("applied") == 166, within=60, what="the hot key to be live again")
+    of_hot = ["refuse", *[f"queued {n}" for n in range(1, 60)], *[f"new {n}" for n in range(5)], "live again"]
+    assert await lines_of(backbone, [hot, *others]) == {hot: of_hot} | {key: [f"other {n}" for n in range(5)] for key in others}
+    assert backbone.handled("parked") == 65
+
+
+async def test_a_short_queue_that_is_released_beside_a_long_one_has_its_turn_after_a_bounded_number_of_messages(
+    new_backbone: Callable[..., Backbone], new_topic: Callable[..., str], producer: AIOKafkaProducer
+) -> None:
+    backbone, long, short = new_backbone(new_topic("turns")), new_id(), new_id()
+    length = 4 * ROWS
+    async with running(backbone.consumer):
+        await send(producer, backbone.topic, *[a_record("refuse" if n == 0 else f"line {n}", long, n + 1) for n in range(length)])
+        await send(producer, backbone.topic, *[a_record("refuse" if n == 0 else f"line {n}", short, n + 1) for n in range(5)])
+        await eventually(lambda: backbone.handled("parked") == length + 5, within=60, what="both queues")
+    backbone.ledger.refusing = False
+    await backbone.office.retry_all(Wanted(), actor="operator")
+    async with running(backbone.unparker):
+        await eventually(lambda: nothing_is_parked(backbone), within=60, what="both queues to flow")
+    order = [network for network, _ in await backbone.lines()]
+    last_of_short = max(place for place, network in enumerate(order) if network == short)
+    assert order[:last_of_short].count(long) <= 2 * ROWS
+    assert (order.count(long), order.count(short)) == (length, 5)
+
+
+async def test_a_correction_and_a_retry_of_everything_end_as_a_run_without_poison_does(
+    new_backbone: Callable[..., Backbone], new_topic: Callable[..., str], producer: AIOKafkaProducer
+) -> None:
+    """One message in fifty is poison, some keys twice."""
+    backbone, networks = new_backbone(new_topic("corrected", partitions=3)), [new_id() for _ in range(10)]
+    sent = [(network, f"{'refuse' if (n * 10 + place) % 50 == 7 else 'line'} {n}") for n in range(30) for place, network in enumerate(networks)]
+    poisoned = {network for network, name in sent if name.startswith("refuse")}
+    async with running(backbone.consumer, backbone.unparker):
+        await send(producer, backbone.topic, *[a_record(name, network, place + 1) for place, (network, name) in enumerate(sent)])
+        await eventually(
+            lambda: backbone.handled("applied") + backbone.handled("parked") == len(sent), within=60, what="everything to be disposed of"
+        )
+        assert len(await backbone.office.listing(Wanted(state=State.HELD))) == len(poisoned)
+        backbone.ledger.refusing = False
+        await backbone.office.retry_all(Wanted(reason="not-wanted"), actor="operator", reason="corrected")
+        await eventually(lambda: nothing_is_parked(backbone), within=60, what="every queue to flow")
+    assert await lines_of(backbone, networks) == {network: [name for each, name in sent if each == network] for network in networks}
 
 
 async def test_operators_who_retry_and_skip_at_once_dispose_of_each_message_once(two: tuple[Backbone, Backbone], producer: AIOKafkaProducer) -> None:

@@ -63,7 +63,7 @@ class Burst:
         await send(self._producer, self._topic, *[a_record(f"line {self.sent}", network, self.sent) for network in self.networks])
 
     async def is_applied(self, backbone: Backbone) -> None:
-        lines = await eventually(lambda: self._complete(backbone), within=25, what="every message of the burst")
+        lines = await eventually(lambda: self._complete(backbone), within=60, what="every message of the burst")
         assert {network: lines[network] for network in self.networks} == {network: list(names(self.sent)) for network in self.networks}
 
     async def _complete(self, backbone: Backbone) -> dict[UUID, list[str]]:
@@ -81,9 +81,9 @@ async def test_a_process_that_joins_and_one_that_leaves_in_a_burst_lose_and_repe
     async with running(first.consumer, first.unparker, second.unparker):
         await burst.during(eventually(lambda: partitions(first) == 3, within=40, what="the first process alone"))
         await second.consumer.start()
-        await burst.during(eventually(shared_out(first, second), within=25, what="both processes at work"))
+        await burst.during(eventually(shared_out(first, second), within=60, what="both processes at work"))
         await burst.during(second.consumer.stop())
-        await burst.during(eventually(lambda: partitions(first) == 3, within=25, what="the first process alone again"))
+        await burst.during(eventually(lambda: partitions(first) == 3, within=60, what="the first process alone again"))
         await burst.is_applied(first)
     assert (first.handled("duplicate"), second.handled("duplicate")) == (0, 0)
 
@@ -146,12 +146,12 @@ async def test_a_process_that_stands_still_and_one_that_is_killed_apply_nothing_
         await eventually(lambda: partitions(survivor) == 3, within=40, what="the survivor alone")
         other.start()
         try:
-            await burst.during(eventually(lambda: 0 < partitions(survivor) < 3, within=25, what="the other process at work"))
+            await burst.during(eventually(lambda: 0 < partitions(survivor) < 3, within=60, what="the other process at work"))
             os.kill(other.pid, signal.SIGSTOP)
-            await burst.during(eventually(lambda: partitions(survivor) == 3, within=25, what="the survivor to take over"))
+            await burst.during(eventually(lambda: partitions(survivor) == 3, within=60, what="the survivor to take over"))
             os.kill(other.pid, signal.SIGCONT)
-            await burst.during(eventually(lambda: 0 < partitions(survivor) < 3, within=25, what="the zombie to come back as a member"))
+            await burst.during(eventually(lambda: 0 < partitions(survivor) < 3, within=60, what="the zombie to come back as a member"))
         finally:
             other.kill()
-        await burst.during(eventually(lambda: partitions(survivor) == 3, within=25, what="the survivor alone again"))
+        await burst.during(eventually(lambda: partitions(survivor) == 3, within=60, what="the survivor alone again"))
         await burst.is_applied(survivor)

@@ -12,6 +12,7 @@ from klaster_shared.contracts.partners import NetworkRegistered
 from klaster_shared.embedded.ports import free_port
 from klaster_shared.errors import TooLarge
 from klaster_shared.ids import new_id
+from klaster_shared.outbox import relay as relaying
 from klaster_shared.outbox.publisher import KafkaPublisher
 from klaster_shared.outbox.relay import Relay
 from klaster_shared.testing.backbone import Backbone, an_origin, names, running
@@ -84,6 +85,24 @@ async def test_only_one_of_two_relays_leads_and_the_other_takes_over(backbone: B
         network = new_id()
         await backbone.record("after", network=network)
         await drained(backbone)
+
+
+async def test_a_relay_that_is_stopped_publishes_what_is_committed_by_then(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relaying, "STOP_SECONDS", 60.0)
+    monkeypatch.setattr(relaying, "BATCH_ROWS", 20)
+    async with running(backbone.relay):
+        await eventually(lambda: backbone.relay.report()["leader"], what="the relay to lead")
+        await backbone.record(*names(100), network=new_id())
+    assert await backbone.outbox() == []
+
+
+async def test_a_relay_that_stands_by_publishes_what_its_stopped_leader_left(backbone: Backbone, kafka_servers: str) -> None:
+    other = Relay(backbone.database, lambda: KafkaPublisher(kafka_servers, client_id="other"), metrics=backbone.metrics, clock=backbone.clock)
+    async with running(other):
+        async with running(backbone.relay):
+            await eventually(lambda: other.report()["leader"] or backbone.relay.report()["leader"], what="one of them to lead")
+        await backbone.record(*names(3), network=new_id())
+    assert await backbone.outbox() == []
 
 
 async def test_a_leader_whose_connection_is_killed_leads_again(backbone: Backbone) -> None:

@@ -13,6 +13,7 @@ from klaster_shared.consuming.chunk import ChunkResult, Outcome
 from klaster_shared.consuming.handling import Consumer
 from klaster_shared.consuming.parking import Verdict
 from klaster_shared.consuming.parser import Incoming
+from klaster_shared.consuming.pausing import Cause, Pace, PartitionBlocked
 from klaster_shared.consuming.positions import Partition
 from klaster_shared.consuming.runner import CHUNK_RECORDS, Runner, Standing
 from klaster_shared.errors import Refused, StaleVersion
@@ -28,6 +29,7 @@ class Client:
         self.fetched: dict[TopicPartition, int] = {}
         self.sought: list[tuple[TopicPartition, int]] = []
         self.paused: list[TopicPartition] = []
+        self.resumed: list[TopicPartition] = []
         self.start = 0
 
     def assignment(self) -> set[TopicPartition]:
@@ -46,7 +48,8 @@ class Client:
     def pause(self, tp: TopicPartition) -> None:
         self.paused.append(tp)
 
-    def resume(self, tp: TopicPartition) -> None: ...
+    def resume(self, tp: TopicPartition) -> None:
+        self.resumed.append(tp)
 
 
 @dataclass
@@ -57,6 +60,8 @@ class Chunks:
     applied: list[tuple[int, int]] = field(default_factory=list)
     parked: list[tuple[int, str]] = field(default_factory=list)
     failures: dict[int, list[Exception]] = field(default_factory=dict)
+    unparkable: dict[int, Exception] = field(default_factory=dict)
+    held: set[Partition] = field(default_factory=set)
     database_answers: list[bool] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -69,9 +74,12 @@ class Chunks:
     async def apply(
         self, records: Sequence[Incoming], expected: Mapping[Partition, int], *, verdicts: Mapping[int, Verdict] | None = None
     ) -> ChunkResult:
-        result = ChunkResult(lost={p for p, offset in expected.items() if self.positions[p] != offset})
-        kept = [(i, r) for i, r in enumerate(records) if r.record.partition not in result.lost]
+        result = ChunkResult(held=expected.keys() & self.held)
+        result.lost = {p for p, offset in expected.items() if self.positions[p] != offset} - result.held
+        kept = [(i, r) for i, r in enumerate(records) if r.record.partition not in result.lost | result.held]
         for index, incoming in kept:
+            if verdicts and index in verdicts and incoming.record.offset in self.unparkable:
+                raise self.unparkable[incoming.record.offset]
             if not (verdicts and index in verdicts) and (planned := self.failures.get(incoming.record.offset)):
                 raise planned.pop(0)
         for index, incoming in kept:
@@ -109,6 +117,7 @@ def runner(chunks: Chunks, client: Client, monkeypatch: pytest.MonkeyPatch) -> R
     made.take(P0, Standing(0), client)
     made.take(P1, Standing(0), client)
     client.sought.clear()
+    client.resumed.clear()
     return made
 
 
@@ -201,7 +210,7 @@ async def test_a_lost_race_is_run_again_and_not_parked(runner: Runner[Any], chun
 async def test_a_race_lost_again_and_again_is_parked_in_the_end(runner: Runner[Any], chunks: Chunks, client: Client) -> None:
     chunks.failures = {0: [StaleVersion("x", 1) for _ in range(10)]}
     await fetch(runner, client, *records(P0, 0, 1))
-    assert (chunks.parked, chunks.applied) == ([(0, "error")], [(0, 1)])
+    assert (chunks.parked, chunks.applied) == ([(0, "stale-version")], [(0, 1)])
 
 
 async def test_the_chunk_is_repeated_when_the_own_database_was_away(runner: Runner[Any], chunks: Chunks, client: Client) -> None:
@@ -284,4 +293,85 @@ async def test_a_record_that_fails_has_all_its_attempts_however_late_it_is(
 
     monkeypatch.setattr(chunks, "apply", slow)
     await fetch(runner, client, *records(P0, 0, 1))
-    assert (chunks.parked, chunks.applied) == ([(0, "error")], [])
+    assert (chunks.parked, chunks.applied) == ([(0, "stale-version")], [])
+
+
+class NoRoom(PartitionBlocked):
+    cause = Cause.QUOTA
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses without length: the next look for due ones ends them."""
+    monkeypatch.setattr("klaster_shared.consuming.pausing.PACES", dict.fromkeys(Cause, Pace(0.0, 0.0)))
+
+
+def shown(runner: Runner[Any], gauge: str) -> float | None:
+    return runner._metrics.registry.get_sample_value(gauge, {"consumer": "c"})
+
+
+async def test_a_message_that_can_neither_be_applied_nor_parked_holds_up_its_partition_and_no_other(
+    runner: Runner[Any], chunks: Chunks, client: Client
+) -> None:
+    chunks.failures = {1: [Refused("no") for _ in range(9)]}
+    chunks.unparkable = {1: ZeroDivisionError()}
+    await fetch(runner, client, *records(P0, 0, 1, 2), *records(P1, 5))
+    assert chunks.applied == [(0, 0), (1, 5)]
+    assert (client.sought, client.paused) == ([(TopicPartition(*P0), 1)], [TopicPartition(*P0)])
+    assert (runner.standings[P0].expected, shown(runner, "klaster_consumer_paused_partitions")) == (1, 1)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_paused_partition_is_tried_again_and_goes_on_when_the_obstacle_is_gone(runner: Runner[Any], chunks: Chunks, client: Client) -> None:
+    chunks.failures = {0: [Refused("no") for _ in range(4)]}
+    chunks.unparkable = {0: ZeroDivisionError()}
+    await fetch(runner, client, *records(P0, 0, 1))
+    runner.resume_due()
+    await fetch(runner, client, *records(P0, 0, 1))
+    assert (chunks.applied, shown(runner, "klaster_consumer_paused_partitions")) == ([], 1)
+    runner.resume_due()
+    assert client.resumed == [TopicPartition(*P0)] * 2
+    await fetch(runner, client, *records(P0, 0, 1))
+    assert (chunks.applied, shown(runner, "klaster_consumer_paused_partitions")) == ([(0, 0), (0, 1)], 0)
+
+
+async def test_a_paused_partition_is_not_tried_before_its_time(runner: Runner[Any], chunks: Chunks, client: Client) -> None:
+    chunks.held = {P0}
+    await fetch(runner, client, *records(P0, 0))
+    runner.resume_due()
+    assert client.resumed == []
+
+
+async def test_a_position_that_somebody_elses_transaction_holds_is_not_waited_for(runner: Runner[Any], chunks: Chunks, client: Client) -> None:
+    chunks.held = {P0}
+    await fetch(runner, client, *records(P0, 0, 1), *records(P1, 0))
+    assert (chunks.applied, chunks.parked, list(runner.pauses)) == ([(1, 0)], [], [P0])
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_partition_that_somebody_else_has_moved_meanwhile_is_no_longer_paused(
+    runner: Runner[Any], chunks: Chunks, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def take_up(_lost: set[Partition]) -> None: ...
+
+    monkeypatch.setattr(runner, "_take_up", take_up)
+    chunks.held = {P0}
+    await fetch(runner, client, *records(P0, 0))
+    chunks.held, chunks.positions[P0] = set(), 1
+    runner.resume_due()
+    await fetch(runner, client, *records(P0, 0))
+    assert len(runner.pauses) == 0
+
+
+async def test_a_partition_without_room_to_park_stops_behind_what_can_be_applied(runner: Runner[Any], chunks: Chunks, client: Client) -> None:
+    chunks.failures = {1: [NoRoom(P0, "no room") for _ in range(2)]}
+    await fetch(runner, client, *records(P0, 0, 1, 2), *records(P1, 5))
+    assert (chunks.applied, chunks.parked, runner.pauses.reasons()) == ([(0, 0), (1, 5)], [], {P0: "no room"})
+    assert shown(runner, "klaster_parked_quota_stopped") == 1
+
+
+async def test_a_revoke_ends_every_pause(runner: Runner[Any], chunks: Chunks, client: Client) -> None:
+    chunks.held = {P0}
+    await fetch(runner, client, *records(P0, 0))
+    runner.forget_all()
+    assert (len(runner.pauses), shown(runner, "klaster_consumer_paused_partitions")) == (0, 0)
