@@ -5,6 +5,7 @@ The one rule: here is decided what stands behind each port, and nothing is opene
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 
@@ -12,6 +13,8 @@ from klaster_shared.clock import Clock, SystemClock
 from klaster_shared.consuming.consumer import RunningConsumer
 from klaster_shared.consuming.handling import Consumer
 from klaster_shared.consuming.office import ParkingOffice
+from klaster_shared.consuming.quota import Quota
+from klaster_shared.consuming.retention import InboxRetention
 from klaster_shared.consuming.retrying import Unparker
 from klaster_shared.db.engine import Database
 from klaster_shared.db.unit_of_work import Transactions, UnitOfWork
@@ -20,7 +23,9 @@ from klaster_shared.observability.metrics import Metrics, new_registry
 from klaster_shared.observability.stored_state import Probe, StoredState
 from klaster_shared.outbox.publisher import KafkaPublisher
 from klaster_shared.outbox.relay import Relay
+from klaster_shared.outbox.standstill import RelayLook
 from klaster_shared.settings import ServiceSettings
+from klaster_shared.watchdog import Watchdog
 from klaster_shared.web.lifespan import Component
 
 
@@ -33,6 +38,7 @@ class Assembly[W: UnitOfWork]:
     metrics: Metrics
     relay: Relay
     transactions: Transactions[W]
+    consumers: Sequence[Consumer]
     components: Sequence[Component]
     office: ParkingOffice[W] | None
 
@@ -60,26 +66,31 @@ def assemble[W: UnitOfWork](
         relay.wake()
         also_wake()
 
-    transactions = Transactions(database, work, clock=clock, wake=wake)
+    transactions = Transactions(database, work, clock=clock, wake=wake, expect=relay.expect)
     gauges = StoredState(database, metrics, clock, consumers=[c.name for c in consumers], probes=probes(metrics, clock))
     unparkers = {c.name: Unparker(c, transactions, metrics) for c in consumers}
+    identities = TopicIdentities(settings.kafka_servers)
+    running = _running(consumers, transactions, metrics, settings, identities)
+    keep = timedelta(days=settings.inbox_retention_days)
+    retention = [InboxRetention(database, metrics, clock, keep=keep)] if consumers else []
+    watchdog = Watchdog([RelayLook(relay, database, identities.cluster), *[consumer.for_watchdog() for consumer in running]], metrics)
     return Assembly(
         clock=clock,
         database=database,
         metrics=metrics,
         relay=relay,
         transactions=transactions,
-        components=[relay, *_running(consumers, transactions, metrics, settings), *unparkers.values(), gauges],
-        office=ParkingOffice(transactions, wake=lambda name: unparkers[name].wake()) if consumers else None,
+        consumers=consumers,
+        components=[relay, *running, *unparkers.values(), *retention, gauges, watchdog],
+        office=ParkingOffice(transactions, consumers, wake=lambda name: unparkers[name].wake(), editing=settings.parked_editing)
+        if consumers
+        else None,
     )
 
 
 def _running[W: UnitOfWork](
-    consumers: Sequence[Consumer], transactions: Transactions[W], metrics: Metrics, settings: ServiceSettings
+    consumers: Sequence[Consumer], transactions: Transactions[W], metrics: Metrics, settings: ServiceSettings, identities: TopicIdentities
 ) -> list[RunningConsumer[W]]:
-    if not consumers:
-        return []
-    identities = TopicIdentities(settings.kafka_servers)
     middleware = KafkaPrometheusMiddleware(registry=metrics.registry, app_name=settings.service)
     return [
         RunningConsumer(
@@ -90,6 +101,7 @@ def _running[W: UnitOfWork](
             metrics=metrics,
             identities=identities,
             middleware=middleware,
+            quota=Quota(per_key=settings.parked_per_key, per_consumer=settings.parked_per_consumer),
         )
         for consumer in consumers
     ]

@@ -1,11 +1,13 @@
-"""The command every service has: `serve`, `migrate`, `describe`, `check-config`.
+"""The command every service has: `serve`, `migrate`, `replay`, `rebuild`, `describe`, `check-config`.
 
 The one rule: exit code 0 is done, 1 is refused or failed, 2 is wrong usage or settings; a failure is one line on standard error.
 """
 
 import asyncio
 import json
+import os
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
@@ -17,7 +19,9 @@ from sqlalchemy.exc import DBAPIError
 
 from klaster_shared.db import migrating
 from klaster_shared.db.failures import LOCK_TIMEOUT, sqlstate_of
+from klaster_shared.lifecycle import Role
 from klaster_shared.observability.logging import configure_logging
+from klaster_shared.replay_commands import Workshop, add_replay_commands
 from klaster_shared.settings import ServiceSettings, SettingsError
 
 if TYPE_CHECKING:
@@ -33,17 +37,38 @@ class Document(StrEnum):
     SETTINGS = "settings"
 
 
+class NoSuchRole(Exception):
+    """One sentence for whoever typed it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service[S: ServiceSettings]:
     """What a command line needs to know of a service. `package` is its import name, where its migrations and its `app` are."""
 
     package: str
     settings: type[S]
+    roles: frozenset[Role] = frozenset({Role.API, Role.CONSUMERS, Role.RELAY})
+    """What a process of it can do; by default one process does all of it."""
 
-    def create_app(self, settings: S) -> "FastAPI":
+    def create_app(self, settings: S, roles: Collection[Role] | None = None) -> "FastAPI":
         """The service's application, imported only now: `migrate` and `check-config` start in a third of the time without it."""
-        app: FastAPI = import_module(f"{self.package}.app").create_app(settings)
+        app: FastAPI = import_module(f"{self.package}.app").create_app(settings, roles=self.roles if roles is None else roles)
         return app
+
+    def chosen(self, names: Collection[str]) -> frozenset[Role]:
+        """The roles of these names, all of them without any.
+
+        Raises:
+            NoSuchRole: the service has none of that name.
+        """
+        by_name = {role.value: role for role in Role if role in self.roles}
+        for name in names:
+            if name not in by_name:
+                raise NoSuchRole(f"--only {name}: {self._why_not(name)}; choose from {', '.join(by_name)}")
+        return frozenset(by_name[name] for name in names) or self.roles
+
+    def _why_not(self, name: str) -> str:
+        return f"{self.command} has no {name}" if name in set(Role) else "there is no such role"
 
     @property
     def command(self) -> str:
@@ -52,15 +77,20 @@ class Service[S: ServiceSettings]:
 
 def command_line[S: ServiceSettings](service: Service[S]) -> typer.Typer:
     cli = typer.Typer(name=service.command, no_args_is_help=True, add_completion=False, help=f"Runs and looks after {service.command}.")
+    roles = ", ".join(role for role in Role if role in service.roles)
 
     @cli.command("serve")
-    def serve_command() -> None:
+    def serve_command(
+        only: Annotated[list[str] | None, typer.Option("--only", metavar="ROLE", help=f"Do this alone, of {roles}; may be repeated.")] = None,
+    ) -> None:
         """Serve HTTP, publish and consume, in one process, until told to stop."""
         from klaster_shared.runtime import CannotStart, serve
 
+        chosen = _chosen(service, only or ())
         settings = _configured(service)
+        _arm_crash_points(service)
         try:
-            serve(settings, service.create_app)
+            serve(settings, lambda configured: service.create_app(configured, chosen))
         except CannotStart as error:
             _fail(service, str(error))
 
@@ -86,7 +116,33 @@ def command_line[S: ServiceSettings](service: Service[S]) -> typer.Typer:
         for variable, value in _loaded(service).redacted().items():
             typer.echo(f"{variable}={value}")
 
+    add_replay_commands(cli, service.command, lambda: workshop_of(service))
     return cli
+
+
+def _chosen[S: ServiceSettings](service: Service[S], names: Collection[str]) -> frozenset[Role]:
+    try:
+        return service.chosen(names)
+    except NoSuchRole as error:
+        typer.echo(f"{service.command}: {error}", err=True)
+        sys.exit(2)
+
+
+def _arm_crash_points[S: ServiceSettings](service: Service[S]) -> None:
+    from klaster_shared.testing.crashing import CannotArm, arm_from
+
+    try:
+        arm_from(os.environ, service=service.command)
+    except CannotArm as error:
+        typer.echo(f"{service.command}: {error}", err=True)
+        sys.exit(2)
+
+
+def workshop_of[S: ServiceSettings](service: Service[S]) -> Workshop:
+    """The service's parts, not started, for commands that work beside it; wrong settings end the process. Standard output is for results."""
+    settings = _loaded(service)
+    configure_logging(settings.service, level=settings.log_level, form=settings.log_format, stream=sys.stderr)
+    return Workshop.of(service.package, settings)
 
 
 def _configured[S: ServiceSettings](service: Service[S]) -> S:

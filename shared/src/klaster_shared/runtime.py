@@ -1,25 +1,27 @@
 """Runs a service's application in one process until it is told to stop.
 
 The one rule: whatever keeps the service from working at the start is one line that says what, where and what to do; nobody reads
-a traceback for a wrong password or a port that is taken.
+a traceback for a wrong password or a port that is taken. And whatever hangs at the end, the end comes within `STOP_SECONDS`.
 """
 
 import asyncio
 import contextlib
 import errno
+import math
+import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from klaster_shared.lifecycle import CLOSE_SECONDS, QUICK_SECONDS, STOP_SECONDS
 from klaster_shared.settings import ServiceSettings
-
-GRACE_SECONDS: Final = 10
-"""How long requests in hand may take to finish once the process is told to stop."""
 
 _BACKLOG: Final = 2048
 _log = structlog.get_logger(__name__)
@@ -82,18 +84,19 @@ async def _serve(app: FastAPI, listener: socket.socket, settings: ServiceSetting
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_graceful_shutdown=math.ceil(CLOSE_SECONDS),
         )
     )
-    _stop_on_signals(server)
     startup = app.state.startup
+    ending = Ending(startup.end, server)
     host, port = listener.getsockname()[:2]
     _log.info("serving", url=f"http://{host}:{port}", settings=settings.redacted())
     watch = asyncio.create_task(_stop_when_hopeless(startup.hopeless, server), name="watch the start")
-    try:
-        await server.serve(sockets=[listener])
-    finally:
-        watch.cancel()
+    with ending.on_signals():
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            watch.cancel()
     if startup.hopeless.is_set():
         raise CannotStart(startup.reason)
     _log.info("stopped")
@@ -104,16 +107,54 @@ async def _stop_when_hopeless(hopeless: asyncio.Event, server: uvicorn.Server) -
     server.should_exit = True
 
 
-def _stop_on_signals(server: uvicorn.Server) -> None:
+class Ending:
     """The first signal asks for a clean stop, a second one of the same stop for a quick one."""
 
-    def stop() -> None:
-        server.force_exit = server.should_exit
-        server.should_exit = True
+    def __init__(self, finish: Callable[[], Awaitable[None]], server: uvicorn.Server) -> None:
+        """`finish` ends all work; the server takes connections until then, so that clients hear 503 and are not refused."""
+        self._finish = finish
+        self._server = server
+        self._clean: asyncio.Task[None] | None = None
+        self._limit: threading.Timer | None = None
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+    @contextlib.contextmanager
+    def on_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.ask)
+        try:
+            yield
+        finally:
+            if self._clean is not None:
+                self._clean.cancel()
+
+    def ask(self) -> None:
+        if self._clean is None:
+            _log.info("stopping", within_seconds=STOP_SECONDS)
+            self._end_within(STOP_SECONDS)
+            self._clean = asyncio.create_task(self._end_cleanly(), name="clean stop")
+            return
+        _log.warning("stopping at once; what is in hand is given up")
+        self._end_within(QUICK_SECONDS)
+        self._server.force_exit = self._server.should_exit = True
+
+    async def _end_cleanly(self) -> None:
+        await self._finish()
+        self._server.should_exit = True
+
+    def _end_within(self, seconds: float) -> None:
+        """By a thread, because what hangs may be the loop itself."""
+        if self._limit is not None:
+            self._limit.cancel()
+        self._limit = threading.Timer(seconds, _give_up)
+        self._limit.daemon = True
+        self._limit.start()
+
+
+def _give_up() -> None:
+    _log.error("the stop took too long; what was in hand is given up")
+    sys.stdout.flush()
+    os._exit(1)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

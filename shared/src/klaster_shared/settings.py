@@ -89,11 +89,35 @@ class ServiceSettings(BaseSettings):
         validation_alias=_platform("instance_id"),
         description="a name that stays with this replica (the pod's ordinal): letters, digits, . _ -; unset means dynamic membership",
     )
+    inbox_retention_days: int = Field(
+        default=14,
+        ge=1,
+        le=3650,
+        validation_alias=_platform("inbox_retention_days"),
+        description="days for which a message that comes again is recognised by its id, 1 to 3650",
+    )
     admin_token: SecretStr | None = Field(
         default=None,
         min_length=16,
         validation_alias=_platform("admin_token"),
         description="the bearer token of /admin, at least 16 characters; unset means loopback clients only",
+    )
+    parked_per_key: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        validation_alias=_platform("parked_per_key"),
+        description="how many messages may be parked behind one key before their partition stands still, 1 to 1000000",
+    )
+    parked_per_consumer: int = Field(
+        default=100_000,
+        ge=1,
+        le=10_000_000,
+        validation_alias=_platform("parked_per_consumer"),
+        description="how many messages a consumer may have parked before partitions stand still, 1 to 10000000",
+    )
+    parked_editing: bool = Field(
+        default=False, validation_alias=_platform("parked_editing"), description="true where operators may change parked messages, else false"
     )
     log_level: LogLevel = Field(default=LogLevel.INFO, validation_alias=_platform("log_level"), description="debug, info, warning or error")
     log_format: LogFormat = Field(default=LogFormat.JSON, validation_alias=_platform("log_format"), description="json or console")

@@ -61,6 +61,10 @@ class Metrics:
         )
         self.outbox_oldest_age_seconds = Gauge("klaster_outbox_oldest_age_seconds", "Age of the oldest pending message; 0 when none.", registry=to)
         self.outbox_dead = Gauge("klaster_outbox_dead", "Messages the broker refuses for good; each holds up its own topic and key.", registry=to)
+        self.outbox_scheduled = Gauge("klaster_outbox_scheduled", "Messages that are to leave at a time to come.", registry=to)
+        self.outbox_scheduled_overdue_seconds = Gauge(
+            "klaster_outbox_scheduled_overdue_seconds", "By how much the first scheduled message should have left; 0 when it need not.", registry=to
+        )
         self.outbox_relay_leader = Gauge("klaster_outbox_relay_leader", "1 while this process is its database's relay.", registry=to)
         self.outbox_published = Counter("klaster_outbox_published_total", "Messages acknowledged by the broker.", ["topic"], registry=to)
         self.outbox_publish_failures = Counter("klaster_outbox_publish_failures_total", "Sends that failed, by cause.", ["reason"], registry=to)
@@ -96,6 +100,29 @@ class Metrics:
             ["consumer"],
             registry=to,
         )
+        self.consumer_paused_partitions = Gauge(
+            "klaster_consumer_paused_partitions",
+            "Partitions that wait by themselves before they are tried again; the others flow on.",
+            ["consumer"],
+            registry=to,
+        )
+        self.consumer_fenced = Gauge(
+            "klaster_consumer_fenced", "1 while another process works under this one's KLASTER_INSTANCE_ID.", ["consumer"], registry=to
+        )
+        self.standstill_seconds = Gauge(
+            "klaster_standstill_seconds",
+            "For how long work has waited and none was done, although database and broker answer; 0 when all is well.",
+            ["component"],
+            registry=to,
+        )
+        self.inbox_rows = Gauge("klaster_inbox_rows", "Ids the inbox remembers, as the database estimates.", registry=to)
+        self.inbox_forgotten = Counter("klaster_inbox_forgotten_total", "Ids deleted from the inbox because of their age.", registry=to)
+        self.inbox_cleared = Gauge(
+            "klaster_inbox_cleared_timestamp_seconds", "When this process last found nothing more to delete from the inbox, Unix time.", registry=to
+        )
+        self.stored_state_refreshed = Gauge(
+            "klaster_stored_state_refreshed_timestamp_seconds", "When the gauges of stored state were last read, Unix time.", registry=to
+        )
         self.consumer_chunk_fallbacks = Counter(
             "klaster_consumer_chunk_fallbacks_total", "Chunks repeated one message at a time after an error.", ["consumer"], registry=to
         )
@@ -112,6 +139,12 @@ class Metrics:
         )
         self.parked_oldest_age_seconds = Gauge(
             "klaster_parked_oldest_age_seconds", "Age of the oldest parked message; 0 when none.", ["consumer"], registry=to
+        )
+        self.parked_quota_stopped = Gauge(
+            "klaster_parked_quota_stopped",
+            "Partitions that stand still because parking one message more would exceed the quota.",
+            ["consumer"],
+            registry=to,
         )
 
     def _build_http(self, to: CollectorRegistry) -> None:

@@ -1,6 +1,7 @@
 """Gauges of what is stored: read from the database now and then, not while Prometheus waits.
 
-Every replica shows the same figures; `max` over them is the right question.
+The one rule: a figure that can no longer be read stays what it was, so the time of the last reading is a figure, too. Every
+replica shows the same ones; `max` over them is the right question.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from klaster_shared.db.engine import Connection, Database
 from klaster_shared.db.statements import Statement
 from klaster_shared.errors import Unavailable
 from klaster_shared.observability.metrics import Metrics
+from klaster_shared.outbox.scheduled import scheduled_state
 from klaster_shared.outbox.table import OUTBOX
 
 EVERY_SECONDS = 2.0
@@ -38,12 +40,14 @@ _OLDEST = Statement(select(OUTBOX.c.recorded_at).where(~OUTBOX.c.dead).order_by(
 class StoredState:
     """A component of every service process."""
 
+    role = None
+
     def __init__(self, database: Database, metrics: Metrics, clock: Clock, *, consumers: Sequence[str], probes: Sequence[Probe] = ()) -> None:
         self._database = database
         self._metrics = metrics
         self._clock = clock
         self._consumers = consumers
-        self._probes = [self._outbox, self._parked, *probes]
+        self._probes = [self._outbox, self._scheduled, self._parked, *probes]
         self._parked_shown: set[tuple[str, str]] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -71,12 +75,18 @@ class StoredState:
         async with self._database.connect() as connection:
             for probe in self._probes:
                 await probe(connection)
+        self._metrics.stored_state_refreshed.set(self._clock.now().timestamp())
 
     async def _outbox(self, connection: Connection) -> None:
         self._metrics.outbox_pending.set(await _PENDING.fetchval(connection, rows=COUNTED_ROWS))
         self._metrics.outbox_dead.set(await _DEAD.fetchval(connection))
         oldest = await _OLDEST.fetchval(connection)
         self._metrics.outbox_oldest_age_seconds.set(0 if oldest is None else max(0.0, (self._clock.now() - oldest).total_seconds()))
+
+    async def _scheduled(self, connection: Connection) -> None:
+        found = await scheduled_state(connection)
+        self._metrics.outbox_scheduled.set(found.rows)
+        self._metrics.outbox_scheduled_overdue_seconds.set(found.overdue_seconds(self._clock.now()))
 
     async def _parked(self, connection: Connection) -> None:
         now = self._clock.now()

@@ -12,6 +12,7 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from klaster_shared.crash_points import CrashPoint, reached
 from klaster_shared.db.failures import UNIQUE_VIOLATION, is_contention, sqlstate_of
 from klaster_shared.db.unit_of_work import Transactions, UnitOfWork
 from klaster_shared.errors import StaleVersion
@@ -20,7 +21,7 @@ from klaster_shared.web.actors import origin_of
 from klaster_shared.web.documentation import COMMAND_HEADERS, COMMAND_PROBLEMS
 from klaster_shared.web.idempotency import Claim, claim_of, keep_answer, stored_answer
 from klaster_shared.web.problems import Busy, translated
-from klaster_shared.web.protocol import UnsupportedMediaType
+from klaster_shared.web.protocol import refuse_other_than_json
 
 ATTEMPTS: Final = 3
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -73,9 +74,7 @@ class _Command:
 
     async def run(self) -> Response:
         origin = origin_of(self._request)
-        body = await self._request.body()
-        if body and not _is_json(self._request.headers.get("Content-Type", "")):
-            raise UnsupportedMediaType
+        body = await refuse_other_than_json(self._request)
         claim = claim_of(self._request, body, origin.actor)
         try:
             return await self._run_again_if_beaten(origin, claim)
@@ -105,6 +104,7 @@ class _Command:
                 raise _NotDone(response)
             if claim is not None:
                 await keep_answer(work.connection, claim, response, work.now)
+        reached(CrashPoint.AFTER_HTTP_COMMIT)
         return response
 
     def _worth_another_run(self, failure: Exception) -> bool:
@@ -112,8 +112,3 @@ class _Command:
         if isinstance(failure, StaleVersion):
             return self._request.headers.get("If-Match", "*").strip() == "*"
         return is_contention(failure) or sqlstate_of(failure) == UNIQUE_VIOLATION
-
-
-def _is_json(content_type: str) -> bool:
-    media_type = content_type.partition(";")[0].strip().lower()
-    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))

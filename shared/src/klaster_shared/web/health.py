@@ -1,7 +1,8 @@
 """What platforms and operators ask: alive, ready, how much.
 
-The one rule: readiness is the service's own database, reachable and migrated. The broker's absence is reported in the body and in
-metrics, and never makes a service unready: commands are accepted while it is away.
+The one rule: whatever a new start does not mend never makes a process look dead. Readiness is the service's own database,
+reachable and migrated. The broker's absence is reported in the body and in metrics, and never makes a service unready: commands
+are accepted while it is away.
 """
 
 from collections.abc import Sequence
@@ -17,10 +18,13 @@ from klaster_shared.web.lifespan import Component, Readiness
 def health_routes(readiness: Readiness, components: Sequence[Component], registry: CollectorRegistry) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
-    @router.get("/livez")
-    async def livez() -> dict[str, str]:
-        """The process answers."""
-        return {"status": "alive"}
+    @router.get("/livez", responses={503: {"description": "Work waits, nothing of it gets done, and only a new start helps."}})
+    async def livez() -> JSONResponse:
+        """200 while the process answers and no component stands still for a reason of its own."""
+        dead = [report for component in components if not (report := component.report()).get("alive", True)]
+        if not dead:
+            return JSONResponse({"status": "alive"})
+        return JSONResponse({"status": "not-alive", "components": [dict(report) for report in dead]}, 503)
 
     @router.get("/readyz", responses={503: {"description": "The database is away, or waits for its migrations."}})
     async def readyz() -> JSONResponse:

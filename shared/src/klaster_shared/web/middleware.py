@@ -114,7 +114,7 @@ class LastResort:
             await response(scope, receive, send)
 
 
-async def _drop_rest(receive: Receive) -> None:
+async def drop_rest(receive: Receive) -> None:
     """Takes in what a client is still sending: when the connection is closed on it, it sees a reset and never the answer (RFC 9112 section 9.6)."""
     dropped = 0
     with suppress(TimeoutError):
@@ -180,5 +180,5 @@ class RequestLimits:
         """After a refused body the connection cannot be used again: its rest may still be on the way."""
         headers = {"Connection": "close"} if isinstance(refusal, BodyTooLarge) else None
         if headers and "Expect" not in Headers(scope=scope):  # who expects 100-continue has not begun to send
-            await _drop_rest(receive)
+            await drop_rest(receive)
         await problem(refusal, instance=scope["state"]["request_id"], headers=headers)(scope, receive, send)

@@ -5,15 +5,17 @@ browser that was led to this address.
 """
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request
+from fastapi.routing import APIRoute
 from pydantic import SecretStr
+from starlette.responses import Response
 
 from klaster_shared.errors import Kind, KlasterError
-from klaster_shared.web.protocol import Unauthenticated
+from klaster_shared.web.protocol import Unauthenticated, refuse_other_than_json
 
 _FORWARDING: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
@@ -26,6 +28,19 @@ class OperatorsOnly(KlasterError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
+
+
+class OperatorRoute(APIRoute):
+    """Takes bodies as command routes do: JSON that calls itself so."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler: Callable[[Request], Coroutine[Any, Any, Response]] = super().get_route_handler()
+
+        async def run(request: Request) -> Response:
+            await refuse_other_than_json(request)
+            return await handler(request)
+
+        return run
 
 
 def operators_only(token: SecretStr | None) -> Callable[[Request], Awaitable[None]]:

@@ -1,4 +1,4 @@
-"""The outbox as an operator sees it: what waits, what is dead and why; never what it says."""
+"""The outbox as an operator sees it: what waits, what is dead and why, what is to leave later; never what it says."""
 
 from datetime import datetime
 from uuid import UUID
@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Boolean, bindparam, func, or_, select
 
 from klaster_shared.db.engine import Connection
 from klaster_shared.db.statements import Statement
+from klaster_shared.outbox.scheduled import scheduled_state
 from klaster_shared.outbox.table import OUTBOX
 
 _dead = bindparam("dead", type_=Boolean)
@@ -39,11 +40,15 @@ class OutboxRow(BaseModel):
 
 
 class OutboxListing(BaseModel):
-    """`oldest` is when the oldest pending message was recorded; `next` the cursor of the following rows."""
+    """`oldest` is when the oldest pending message was recorded; `next` the cursor of the following rows. `scheduled` messages are not
+    among them yet; the first of those is due at `next_due`.
+    """
 
     pending: int
     dead: int
     oldest: datetime | None
+    scheduled: int
+    next_due: datetime | None
     items: list[OutboxRow]
     next: str | None
 
@@ -53,4 +58,13 @@ async def outbox_listing(connection: Connection, *, dead: bool | None, after: in
     rows = await _ROWS.fetch(connection, dead=dead, after=after, rows=limit + 1)
     shown = [OutboxRow.model_validate(dict(row)) for row in rows[:limit]]
     more = str(shown[-1].id) if len(rows) > limit else None
-    return OutboxListing(pending=counts["pending"], dead=counts["dead"], oldest=counts["oldest"], items=shown, next=more)
+    later = await scheduled_state(connection)
+    return OutboxListing(
+        pending=counts["pending"],
+        dead=counts["dead"],
+        oldest=counts["oldest"],
+        scheduled=later.rows,
+        next_due=later.next_due,
+        items=shown,
+        next=more,
+    )

@@ -33,6 +33,21 @@ STATUS_OF: Final[Mapping[Kind, int]] = {
 }
 
 _SERVER_ERROR: Final = 500
+_SENTENCES: Final[Mapping[str, str]] = {
+    "missing": "it is required",
+    "extra_forbidden": "there is no such field",
+    "model_attributes_type": "a JSON object is expected",
+    "model_type": "a JSON object is expected",
+    "dict_type": "a JSON object is expected",
+    "list_type": "a JSON array is expected",
+    "string_type": "a JSON string is expected",
+    "int_type": "a JSON integer is expected",
+    "int_parsing": "a whole number is expected",
+    "bool_type": "true or false is expected",
+    "bool_parsing": "true or false is expected",
+    "uuid_parsing": "a UUID is expected",
+    "base64_decode": "base64 is expected",
+}
 _LONGEST_FIELD: Final = 200  # names of unknown fields are the caller's text
 _SCHEMA_BEHIND: Final = {"42P01", "42703", "42883"}  # undefined table, column, function
 _log = structlog.get_logger(__name__)
@@ -162,8 +177,8 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    """The sentence of pydantic, without the prefix it gives to sentences of ours."""
-    return str(error["msg"]).removeprefix("Value error, ")
+    """A sentence of ours; pydantic's own where it says to a caller what to send, and not to a programmer what was parsed."""
+    return _SENTENCES.get(str(error["type"])) or str(error["msg"]).removeprefix("Value error, ")
 
 
 def _of_status(failure: HTTPException) -> KlasterError:

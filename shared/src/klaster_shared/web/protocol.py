@@ -5,6 +5,8 @@ They carry their own status, which no `Kind` describes; everything that a use ca
 
 from typing import ClassVar
 
+from fastapi import Request
+
 from klaster_shared.errors import Kind, KlasterError
 
 
@@ -117,3 +119,20 @@ class InternalFailure(Misread):
 
     def __init__(self) -> None:
         super().__init__("The service failed; its log holds the reason under this correlation id.")
+
+
+async def refuse_other_than_json(request: Request) -> bytes:
+    """The body, which is JSON by its own account or empty.
+
+    Raises:
+        UnsupportedMediaType: it calls itself something else, or nothing.
+    """
+    body = await request.body()
+    if body and not _is_json(request.headers.get("Content-Type", "")):
+        raise UnsupportedMediaType
+    return body
+
+
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))

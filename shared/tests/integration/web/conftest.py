@@ -13,12 +13,14 @@ from sqlalchemy import Column, Integer, Table, Text, bindparam, select, update
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from klaster_shared.clock import SystemClock
+from klaster_shared.consuming.audit import OPERATOR_ACT
 from klaster_shared.db.engine import Database
 from klaster_shared.db.metadata import new_metadata
 from klaster_shared.db.statements import Statement, insert_of
 from klaster_shared.db.unit_of_work import Transactions, UnitOfWork
 from klaster_shared.errors import NotFound, Refused, StaleVersion
 from klaster_shared.observability.metrics import Metrics
+from klaster_shared.outbox.scheduled import OUTBOX_SCHEDULED
 from klaster_shared.outbox.table import OUTBOX
 from klaster_shared.settings import ServiceSettings
 from klaster_shared.web.app import create_app
@@ -106,7 +108,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     engine = create_async_engine(database_url)
     async with engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
-        await connection.run_sync(lambda sync: OUTBOX.metadata.create_all(sync, tables=[OUTBOX, IDEMPOTENCY_KEY]))
+        await connection.run_sync(lambda sync: OUTBOX.metadata.create_all(sync, tables=[OUTBOX, OUTBOX_SCHEDULED, IDEMPOTENCY_KEY, OPERATOR_ACT]))
     await engine.dispose()
     database = Database(database_url, name="example", pool_size=10)
     yield database
@@ -121,7 +123,7 @@ def service() -> Service:
 @pytest.fixture
 async def client(database: Database, database_url: str, service: Service) -> AsyncIterator[httpx.AsyncClient]:
     async with database.connect() as connection:
-        await connection.execute("TRUNCATE thing, idempotency_key, outbox")
+        await connection.execute("TRUNCATE thing, idempotency_key, outbox, operator_act")
     app = create_app(
         settings=ExampleSettings.load(database_url=database_url),
         package="klaster_partners",

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 from pydantic_settings import SettingsConfigDict
 
+from klaster_shared.lifecycle import Role
 from klaster_shared.observability.metrics import Metrics
 from klaster_shared.settings import ServiceSettings
 from klaster_shared.web.app import create_app
@@ -37,7 +38,7 @@ def metrics() -> Metrics:
 def make_app(transactions: FakeTransactions, metrics: Metrics) -> MakeApp:
     """An application like a service's, on fake transactions; its database is away."""
 
-    def make(*routers: APIRouter, **settings: object) -> FastAPI:
+    def make(*routers: APIRouter, roles: Collection[Role] = frozenset(Role), **settings: object) -> FastAPI:
         configured = ExampleSettings.load(database_url="postgresql://nobody@127.0.0.1:1/nowhere", **settings)
         return create_app(
             settings=configured,
@@ -48,6 +49,7 @@ def make_app(transactions: FakeTransactions, metrics: Metrics) -> MakeApp:
             transactions=transactions,  # type: ignore[arg-type]  # the stand-in has the one method that is called
             metrics=metrics,
             routers=routers,
+            roles=roles,
         )
 
     return make
