@@ -6,14 +6,17 @@ from functools import partial
 
 from klaster_notifications.adapters.calendars import CalendarWriter, Organiser
 from klaster_notifications.adapters.letters import TemplateLetters
+from klaster_notifications.adapters.shares import SHARES
 from klaster_notifications.adapters.smtp import SmtpAccess, SmtpServer
 from klaster_notifications.adapters.work import NotificationsWork
 from klaster_notifications.consumers import build_consumers
 from klaster_notifications.metrics import NotificationsMetrics
+from klaster_notifications.restoring.store_guard import StoreGuard
 from klaster_notifications.sending.sender import Sender
 from klaster_notifications.settings import NotificationsSettings
 from klaster_shared.assembly import Assembly, assemble
 from klaster_shared.clock import Clock, SystemClock
+from klaster_shared.consuming.log_spans import LogEdges
 from klaster_shared.db.engine import Database
 from klaster_shared.db.unit_of_work import Transactions
 from klaster_shared.observability.metrics import Metrics, new_registry
@@ -47,7 +50,7 @@ def build(settings: NotificationsSettings, *, clock: Clock | None = None) -> Par
     assembly = assemble(
         settings,
         work=work,
-        consumers=build_consumers(),
+        consumers=build_consumers(SHARES),
         probes=lambda _metrics, _clock: [own_metrics.refresh],
         clock=clock,
         metrics=metrics,
@@ -60,7 +63,8 @@ def build(settings: NotificationsSettings, *, clock: Clock | None = None) -> Par
         connections=settings.send_connections,
         most_attempts=settings.send_attempts,
     )
-    return Parts(assembly=replace(assembly, components=[*assembly.components, sender]), letters=letters, sender=sender)
+    guard = StoreGuard(assembly.database, LogEdges(settings.kafka_servers), own_metrics.store_lost)
+    return Parts(assembly=replace(assembly, components=[guard, *assembly.components, sender]), letters=letters, sender=sender)
 
 
 def _smtp_access(settings: NotificationsSettings) -> SmtpAccess:

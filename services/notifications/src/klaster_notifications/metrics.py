@@ -49,6 +49,11 @@ class NotificationsMetrics:
             registry=registry,
         )
         self.mail_server_up.set(1)
+        self.store_lost = Gauge(
+            "klaster_notifications_store_lost",
+            "1 while the store is empty though the log holds deliveries, and the service waits to be restored.",
+            registry=registry,
+        )
 
     async def refresh(self, connection: Connection) -> None:
         oldest = await oldest_queued(connection)

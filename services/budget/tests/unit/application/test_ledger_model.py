@@ -1,8 +1,5 @@
 """Any order of approvals, publications, cancellations, lapses and invoices, each as often as it likes: the sums stay exact."""
 
-from collections.abc import Coroutine
-from typing import Any
-
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -25,6 +22,7 @@ from klaster_budget.domain.requests import LineAmount
 from klaster_budget.testing import InMemoryWork, a_claim, a_document, a_grant, a_request, pln
 from klaster_shared.ids import new_id
 from klaster_shared.money import Money
+from klaster_shared.testing.modelling import done
 
 LINES = ("travel", "venue", "food")
 EVENTS = [EventId(new_id()) for _ in range(3)]
@@ -34,16 +32,6 @@ amounts = st.integers(min_value=1, max_value=6000).map(lambda cents: pln(f"{cent
 events = st.sampled_from(EVENTS)
 approvals = st.sampled_from(APPROVALS)
 lines = st.sampled_from(LINES)
-
-
-def done[T](coroutine: Coroutine[Any, Any, T]) -> T:
-    """The repositories in memory never wait, so a use case on them runs through without an event loop."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stopped:
-        result: T = stopped.value
-        return result
-    raise AssertionError("a use case waited for something")
 
 
 class LedgerModel(RuleBasedStateMachine):

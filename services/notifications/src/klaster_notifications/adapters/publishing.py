@@ -17,13 +17,13 @@ from klaster_shared.contracts.notifications import DeliveryFailed, DeliveryQueue
 def to_message(fact: DeliveryFact) -> Message:
     match fact:
         case DeliveryWasQueued():
-            return DeliveryQueued(**_delivery(fact))
+            return DeliveryQueued(**_delivery(fact), rule=fact.rule, template=fact.template, template_version=fact.template_version)
         case DeliveryWasSent():
             return DeliverySent(**_delivery(fact))
         case DeliveryHasFailed():
-            return DeliveryFailed(**_delivery(fact))
+            return DeliveryFailed(**_delivery(fact), reason=fact.reason)
         case DeliveryWasSuppressed():
-            return DeliverySuppressed(**_delivery(fact))
+            return DeliverySuppressed(**_delivery(fact), reason=fact.reason)
         case _:
             assert_never(fact)
 

@@ -69,18 +69,9 @@ class Deliveries:
         self._work = work
 
     async def add(self, delivery: Delivery, letter: Letter) -> bool:
-        row = _delivery_row(delivery) | {"flow": self._work.origin.correlation_id, "version": len(delivery.facts)}
-        if not await _ADD_DELIVERY.execute(self._work.connection, **row):
+        if not await self._keep(delivery, flow=self._work.origin.correlation_id, version=len(delivery.facts)):
             return False
-        calendar = letter.calendar
-        await _ADD_LETTER.execute(
-            self._work.connection,
-            delivery_id=delivery.id,
-            text=letter.text,
-            html=letter.html,
-            calendar_method=calendar and calendar.method,
-            calendar=calendar and calendar.text,
-        )
+        await self._keep_letter(delivery.id, letter)
         for sequence, fact in enumerate(delivery.stored(), 1):
             self._work.publish(to_message(fact), sequence=sequence, happened=fact.at)
         return True
@@ -93,6 +84,21 @@ class Deliveries:
 
     async def save(self, delivery: Delivery) -> None:
         await _STORE.save(self._work, delivery.id, delivery)
+
+    async def _keep(self, delivery: Delivery, *, flow: str, version: int) -> bool:
+        """The row alone; False when there is one that excludes it."""
+        return bool(await _ADD_DELIVERY.execute(self._work.connection, **_delivery_row(delivery), flow=flow, version=version))
+
+    async def _keep_letter(self, key: DeliveryId, letter: Letter) -> None:
+        calendar = letter.calendar
+        await _ADD_LETTER.execute(
+            self._work.connection,
+            delivery_id=key,
+            text=letter.text,
+            html=letter.html,
+            calendar_method=calendar and calendar.method,
+            calendar=calendar and calendar.text,
+        )
 
 
 class Dispatches:

@@ -6,6 +6,7 @@ from klaster_notifications.application.ports import NotificationsWork
 from klaster_notifications.application.queue_delivery import queue_delivery
 from klaster_notifications.domain.audiences import Cause, Contact, hears_of
 from klaster_notifications.domain.delivery import Delivery
+from klaster_notifications.domain.ids import OrganisationId
 from klaster_notifications.domain.rules import ContactsOf, Rule, rules_for
 
 
@@ -17,7 +18,7 @@ class TellContacts:
 async def tell_contacts(command: TellContacts, work: NotificationsWork) -> list[Delivery]:
     """Keeps the cause, for contacts that arrive later, and tells those who are known."""
     cause = command.cause
-    organisations = sorted({audience.organisation_in(cause.particulars) for _, audience in _rules(cause)})
+    organisations = concerned(cause)
     for organisation in organisations:
         await work.audiences.hold(organisation)
     for organisation in organisations:
@@ -37,6 +38,11 @@ async def tell_contact(contact: Contact, cause: Cause, work: NotificationsWork) 
     ]
     queued = [await queue_delivery(rule, cause, contact.recipient, work) for rule in concerned]
     return [delivery for delivery in queued if delivery is not None]
+
+
+def concerned(cause: Cause) -> list[OrganisationId]:
+    """The organisations whose contacts may hear of it."""
+    return sorted({audience.organisation_in(cause.particulars) for _, audience in _rules(cause)})
 
 
 def _rules(cause: Cause) -> list[tuple[Rule, ContactsOf]]:

@@ -62,7 +62,8 @@ class Delivery(Aggregate):
     @classmethod
     def queued(cls, key: DeliveryId, *, grounds: Grounds, recipient: Recipient, channel: Channel, subject: str, at: Instant) -> Self:
         delivery = cls(id=key, grounds=grounds, recipient=recipient, channel=channel, subject=subject, queued_at=at)
-        delivery._record(DeliveryWasQueued, at)
+        edition = grounds.template
+        delivery._record(DeliveryWasQueued, at, rule=grounds.rule, template=edition.name, template_version=edition.version)
         return delivery
 
     @property
@@ -77,19 +78,19 @@ class Delivery(Aggregate):
     def failed(self, reason: str, at: Instant) -> None:
         """Raises AlreadySettled."""
         self._settle(Status.FAILED, at, reason)
-        self._record(DeliveryHasFailed, at)
+        self._record(DeliveryHasFailed, at, reason=reason)
 
     def suppressed(self, reason: str, at: Instant) -> None:
         """Raises AlreadySettled."""
         self._settle(Status.SUPPRESSED, at, reason)
-        self._record(DeliveryWasSuppressed, at)
+        self._record(DeliveryWasSuppressed, at, reason=reason)
 
     def _settle(self, status: Status, at: Instant, reason: str | None) -> None:
         if self.is_settled:
             raise AlreadySettled(self.id, self.status)
         self.status, self.settled_at, self.reason = status, at, reason
 
-    def _record(self, fact: type[AboutDelivery], at: Instant) -> None:
+    def _record(self, fact: type[AboutDelivery], at: Instant, **particulars: str) -> None:
         self.facts.append(
             fact(
                 delivery=self.id,
@@ -98,5 +99,6 @@ class Delivery(Aggregate):
                 recipient_kind=self.recipient.kind,
                 channel=self.channel,
                 at=at,
+                **particulars,
             )
         )

@@ -21,7 +21,11 @@ class AboutDelivery(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryWasQueued(AboutDelivery):
-    pass
+    """`template` in the edition `template_version`, because of `rule`."""
+
+    rule: str
+    template: str
+    template_version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +35,14 @@ class DeliveryWasSent(AboutDelivery):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryHasFailed(AboutDelivery):
-    pass
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryWasSuppressed(AboutDelivery):
     """It was decided not to try."""
+
+    reason: str
 
 
 type DeliveryFact = DeliveryWasQueued | DeliveryWasSent | DeliveryHasFailed | DeliveryWasSuppressed

@@ -21,6 +21,7 @@ from klaster_notifications.domain.dispatch import LONGEST_DIALOGUE, Answer, Verd
 from klaster_notifications.domain.ids import ClaimId
 from klaster_notifications.domain.letters import OutgoingMail
 from klaster_notifications.metrics import NotificationsMetrics
+from klaster_shared.crash_points import CrashPoint, reached
 from klaster_shared.db.failures import is_transient
 from klaster_shared.db.unit_of_work import Transactions
 from klaster_shared.observability.failures import described
@@ -66,6 +67,7 @@ class Batch:
         self._metrics = metrics
         self._most_attempts = most_attempts
         self._stopping = stopping
+        self._is_offering = False
 
     async def run(self) -> None:
         """Sends over one connection, or over a further one when the server hangs up. Gives back what it does not come to.
@@ -78,12 +80,22 @@ class Batch:
             while self._may_go_on():
                 async with self._server.connect() as line:
                     while self._may_go_on() and line.is_open:
-                        await self._settle(self._left[0], await self._attempt(line, self._left[0]))
-                        self._left.popleft()
+                        await self._offer(line)
         except MailServerAway:
             await self._give_back()
             raise
+        except asyncio.CancelledError:
+            if self._is_offering:  # it may have left: it stays claimed until the lease is over
+                self._left.popleft()
+            await self._give_back()
+            raise
         await self._give_back()
+
+    async def _offer(self, line: MailLine) -> None:
+        self._is_offering = True
+        await self._settle(self._left[0], await self._attempt(line, self._left[0]))
+        self._is_offering = False
+        self._left.popleft()
 
     def _may_go_on(self) -> bool:
         in_time = time.monotonic() + LONGEST_DIALOGUE.total_seconds() < self._claim.until
@@ -101,6 +113,8 @@ class Batch:
             except Exception as error:  # noqa: BLE001 - a mail that we cannot even send must not hold up the others; its attempts are counted
                 log.error("a mail could not be sent", delivery=str(mail.delivery), **described(error))
                 answer = Answer(Verdict.DEFERRED, DEFECT)
+        if answer.verdict is Verdict.ACCEPTED:
+            reached(CrashPoint.AFTER_SMTP_ANSWER)
         self._metrics.answered(answer)
         return answer
 

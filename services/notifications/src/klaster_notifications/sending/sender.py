@@ -21,14 +21,17 @@ from klaster_notifications.domain.dispatch import LEASE
 from klaster_notifications.domain.ids import ClaimId
 from klaster_notifications.metrics import NotificationsMetrics
 from klaster_notifications.sending.batch import ACTOR, DEFECT, Batch, Claim, ResultNotKept
+from klaster_shared.crash_points import CrashPoint, reached
 from klaster_shared.db.unit_of_work import Transactions
 from klaster_shared.ids import new_id
+from klaster_shared.lifecycle import WORK_SECONDS, Role
 from klaster_shared.observability.failures import described
 from klaster_shared.origin import Origin
 
 BATCH_MAILS: Final = 20
 POLL_SECONDS: Final = 1.0
-STOP_SECONDS: Final = 8.0
+STOP_SECONDS: Final = WORK_SECONDS - 1.0
+"""Then the mails that are on their way are given up, and the others back."""
 _AWAY_PAUSES: Final = (1.0, 60.0)
 
 log = structlog.get_logger(__name__)
@@ -38,6 +41,7 @@ class Sender:
     """Several replicas may run: claimed rows are skipped by the others."""
 
     name = "sender"
+    role = Role.SENDER
 
     def __init__(
         self,
@@ -119,6 +123,8 @@ class Sender:
         claim = ClaimId(new_id())
         async with self._transactions.begin(Origin(actor=ACTOR, correlation_id="", causation_id="")) as work:
             mails = await claim_mails(ClaimMails(claim=claim, most=most), work)
+        if mails:
+            reached(CrashPoint.AFTER_CLAIM_COMMIT)
         return Claim(id=claim, mails=mails, until=until)
 
     def _begin(self, claim: Claim) -> None:

@@ -19,10 +19,19 @@ def settled(how: str) -> Delivery:
     return delivery
 
 
+GROUNDS = {"rule": "registration-confirmed", "template": "registration_confirmed", "template_version": "0123456789ab"}
+
+
 @pytest.mark.parametrize(
-    ("how", "message"), [("queued", DeliveryQueued), ("sent", DeliverySent), ("failed", DeliveryFailed), ("suppressed", DeliverySuppressed)]
+    ("how", "message", "besides"),
+    [
+        ("queued", DeliveryQueued, GROUNDS),
+        ("sent", DeliverySent, {}),
+        ("failed", DeliveryFailed, {"reason": "smtp-550"}),
+        ("suppressed", DeliverySuppressed, {"reason": "invalid-address"}),
+    ],
 )
-def test_each_fact_is_one_message(how: str, message: type[Message]) -> None:
+def test_each_fact_is_one_message(how: str, message: type[Message], besides: dict[str, str]) -> None:
     delivery = settled(how)
 
     assert to_message(delivery.facts[-1]).model_dump(mode="python") == {
@@ -31,6 +40,7 @@ def test_each_fact_is_one_message(how: str, message: type[Message]) -> None:
         "recipient_id": delivery.recipient.id,
         "recipient_kind": "registrant",
         "channel": "email",
+        **besides,
     }
     assert isinstance(to_message(delivery.facts[-1]), message)
 

@@ -13,6 +13,7 @@ from klaster_notifications.application.ports import MailServerAway
 from klaster_notifications.domain.delivery import Status
 from klaster_notifications.domain.dispatch import LONGEST_DIALOGUE, Answer, Dispatch, Verdict
 from klaster_notifications.domain.ids import ClaimId
+from klaster_notifications.domain.letters import OutgoingMail
 from klaster_notifications.metrics import NotificationsMetrics
 from klaster_notifications.sending.batch import ACTOR, Batch, Claim, ResultNotKept
 from klaster_notifications.testing import NOON, FakeMailServer, InMemoryWork, a_delivery, a_letter, a_recipient
@@ -153,6 +154,24 @@ async def test_a_sender_that_is_told_to_stop_gives_back_the_rest() -> None:
 
     assert post.server.accepted == []
     assert all(dispatch.claim is None for dispatch in await post.dispatches())
+
+
+async def test_a_batch_that_is_cut_off_gives_back_all_but_the_mail_that_may_have_left() -> None:
+    post = Post()
+    await post.queue(3)
+    offered = asyncio.Event()
+
+    async def never_answered(_mail: OutgoingMail) -> Answer:
+        offered.set()
+        return await asyncio.Future()
+
+    post.server.send = never_answered  # type: ignore[method-assign, assignment]  # a dialogue that hangs
+    sending = asyncio.create_task((await post.batch()).run())
+    await offered.wait()
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+
+    assert sorted(dispatch.claim is None for dispatch in await post.dispatches()) == [False, True, True]
 
 
 async def test_a_result_waits_for_the_database() -> None:
