@@ -24,6 +24,7 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         "KLASTER_ADMIN_TOKEN",
         "KLASTER_LOG_LEVEL",
         "KLASTER_INSTANCE_ID",
+        "KLASTER_INBOX_RETENTION_DAYS",
     ):
         monkeypatch.delenv(variable, raising=False)
 
@@ -47,6 +48,12 @@ def test_defaults_suit_a_laptop() -> None:
     settings = PartnersSettings.load(database_url=URL)
     assert (settings.http_host, settings.http_port, settings.kafka_servers) == ("127.0.0.1", 8101, "127.0.0.1:9092")
     assert (settings.log_format, settings.instance_id, settings.admin_token) == (LogFormat.JSON, None, None)
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "3651", "two weeks"])
+def test_the_inbox_keeps_ids_for_a_day_at_least_and_ten_years_at_most(monkeypatch: pytest.MonkeyPatch, days: str) -> None:
+    monkeypatch.setenv("KLASTER_INBOX_RETENTION_DAYS", days)
+    assert sentences(database_url=URL).startswith("KLASTER_INBOX_RETENTION_DAYS cannot be used: it is days")
 
 
 def test_a_missing_variable_is_named_with_the_way_out() -> None:

@@ -37,14 +37,19 @@ class Engine(ABC):
 
     def start(self, progress: Progress = silent) -> None:
         """Returns when the engine can be used. Raises EngineError (PortTaken, ExitedEarly, NotReady) otherwise; no process is left behind then."""
-        child = Child(self.prepare(progress))
-        child.start()
-        self._child = child
+        child = self.begin(progress)
         try:
             child.wait_ready(self.ready, within=self.ready_within)
         except BaseException:
             child.kill()
             raise
+
+    def begin(self, progress: Progress = silent) -> Child:
+        """Starts the process and does not wait until it can be used."""
+        child = Child(self.prepare(progress))
+        child.start()
+        self._child = child
+        return child
 
     @property
     def pid(self) -> int | None:

@@ -18,6 +18,7 @@ from klaster_shared.clock import SystemClock
 from klaster_shared.consuming.consumer import RunningConsumer
 from klaster_shared.consuming.handling import Consumer, Skipped, handlers
 from klaster_shared.consuming.office import ParkingOffice
+from klaster_shared.consuming.quota import Quota
 from klaster_shared.consuming.retrying import Unparker
 from klaster_shared.contracts.partners import NetworkRegistered
 from klaster_shared.contracts.registry import enclose
@@ -65,6 +66,8 @@ class Ledger:
         self.refusing = True
         self.breaking = True
         self.calls: list[str] = []
+        self.statements: dict[str, str] = {}
+        """By name, SQL that runs in the transaction of the line: to have PostgreSQL itself refuse it."""
         self.after: Callable[[str], Awaitable[None]] | None = None
         """Awaited with the name after the line was written, before its transaction goes on: to hold a handler, or to fail it."""
 
@@ -73,6 +76,8 @@ class Ledger:
         if message.name == "pass by":
             return Skipped("asked to")
         await _APPEND.execute(work.connection, network=message.network_id, name=message.name)
+        if (statement := self.statements.get(message.name)) is not None:
+            await work.connection.execute(statement)
         if message.name.startswith("refuse") and self.refusing:
             raise NotWanted
         if message.name.startswith("break") and self.breaking:
@@ -85,7 +90,7 @@ class Ledger:
 class Backbone:
     """One process's worth of backbone on one database and one topic."""
 
-    def __init__(self, url: str, servers: str, *, topic: str, name: str) -> None:
+    def __init__(self, url: str, servers: str, *, topic: str, name: str, instance: str | None = None, quota: Quota | None = None) -> None:
         self.topic = topic
         self.ledger = Ledger()
         self.database = Database(url, name="backbone")
@@ -103,13 +108,14 @@ class Backbone:
             self.declaration,
             self.transactions,
             servers=servers,
-            instance=None,
+            instance=instance,
             metrics=self.metrics,
             identities=TopicIdentities(servers),
             middleware=KafkaPrometheusMiddleware(registry=self.metrics.registry),
+            quota=quota,
         )
         self.unparker = Unparker(self.declaration, self.transactions, self.metrics)
-        self.office = ParkingOffice(self.transactions, wake=lambda _: self.unparker.wake())
+        self.office = ParkingOffice(self.transactions, [self.declaration], wake=lambda _: self.unparker.wake(), editing=True)
 
     async def record(self, *names: str, network: UUID, first: int = 1) -> None:
         """Commits one NetworkRegistered per name for one aggregate, in one transaction."""

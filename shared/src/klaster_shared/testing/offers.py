@@ -47,7 +47,7 @@ def contained_postgres(_: Path) -> Iterator[Endpoint]:
 
     with PostgresContainer() as container:
         access = PostgresAccess(container.host, container.port, container.password)
-        container.wait_ready(lambda: _accepts(access))
+        container.wait_ready(lambda: accepts(access))
         yield {"host": access.host, "port": access.port, "password": access.password}
 
 
@@ -76,7 +76,7 @@ OFFERS: dict[str, dict[str, Offer]] = {
 }
 
 
-def _accepts(access: PostgresAccess) -> bool:
+def accepts(access: PostgresAccess) -> bool:
     try:
         access.execute("select 1 where false;")
     except EngineError:

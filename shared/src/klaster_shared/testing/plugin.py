@@ -36,6 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("KLASTER_ENGINES", "embedded"),
         help="what the engine suites run on (default: KLASTER_ENGINES, else embedded)",
     )
+    simulation = parser.getgroup("klaster simulation")
+    simulation.addoption("--simulation-seed", type=int, help="run this seed alone, and show its schedule when it breaks a promise")
+    simulation.addoption("--simulation-seeds", type=int, default=2000, help="how many seeds to run (default: 2000)")
+    simulation.addoption("--simulation-first", type=int, default=0, help="the first of them (default: 0)")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-socket reads its options

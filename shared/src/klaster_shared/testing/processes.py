@@ -7,8 +7,9 @@ The one rule: a process counts as started only when it is ready **and** its rela
 import json
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -31,13 +32,19 @@ type Environment = Mapping[str, str]
 class ServiceProcess:
     """One service: its own command line, run by this interpreter, configured by environment variables alone."""
 
-    def __init__(self, name: str, environment: Environment, logs: Path) -> None:
+    def __init__(self, name: str, environment: Environment, logs: Path, *, roles: Sequence[str] = ()) -> None:
+        """`roles`: what it does, as `serve --only` calls it; without any, everything."""
         self.name = name
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
-        self._environment = {f"{name.upper()}_HTTP_PORT": str(self.port), **environment}
+        self._environment = {**environment, f"{name.upper()}_HTTP_PORT": str(self.port)}
+        self._only = tuple(word for role in roles for word in ("--only", role))
         self._logs = logs
-        self._serving = self._child("serve", self._environment)
+        self._serving = self._child("serve", self._environment, *self._only)
+
+    def replica(self, *roles: str) -> "ServiceProcess":
+        """A further process of the same service, on the same database; not started."""
+        return ServiceProcess(self.name, self._environment, self._logs, roles=roles)
 
     @property
     def pid(self) -> int:
@@ -46,6 +53,11 @@ class ServiceProcess:
     @property
     def running(self) -> bool:
         return self._serving.running
+
+    @property
+    def exit_status(self) -> int | None:
+        """Of a process that has ended; negative: the signal that ended it."""
+        return self._serving.poll()
 
     @property
     def log(self) -> Path:
@@ -63,9 +75,14 @@ class ServiceProcess:
 
         return finish
 
+    def tell(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Another command of the service's command line, in the service's environment, to its end; what it printed is text."""
+        command = (sys.executable, "-m", f"klaster_{self.name}", *words)
+        return subprocess.run(command, env={**os.environ, **self._environment}, capture_output=True, text=True, check=False, timeout=START_SECONDS)
+
     def begin(self, **environment: str) -> None:
         """Starts the process and does not wait for it; `environment` wins over the one given at first, for this start."""
-        self._serving = self._child("serve", self._environment | environment)
+        self._serving = self._child("serve", self._environment | environment, *self._only)
         self._serving.start()
 
     def wait(self) -> None:
@@ -79,6 +96,10 @@ class ServiceProcess:
     def stop(self) -> bool:
         """True if it ended properly."""
         return self._serving.stop()
+
+    def ask_to_stop(self) -> None:
+        """As a platform does; it goes on for as long as it has something in hand."""
+        os.kill(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """As `kill -9` does."""
@@ -118,10 +139,12 @@ class ServiceProcess:
         report = self.report()
         return bool(report) and all(_at_work(component) for component in report["components"])
 
-    def _child(self, command: str, environment: Environment) -> Child:
+    def _child(self, command: str, environment: Environment, *arguments: str) -> Child:
         name = f"klaster-{self.name} {command}"
         log = self._logs / f"{self.name}.log"
-        return Child(Program(name=name, command=(sys.executable, "-m", f"klaster_{self.name}", command), environment=environment, log=log))
+        return Child(
+            Program(name=name, command=(sys.executable, "-m", f"klaster_{self.name}", command, *arguments), environment=environment, log=log)
+        )
 
 
 def _at_work(component: Mapping[str, Any]) -> bool:
