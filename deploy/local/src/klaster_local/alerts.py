@@ -16,6 +16,8 @@ LAG_SECONDS: Final = 60.0
 STUCK_SECONDS: Final = 120.0
 PARKED_SECONDS: Final = 3600.0
 DELIVERY_SECONDS: Final = 900.0
+STANDSTILL_SECONDS: Final = 60.0
+STALE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,12 @@ def _outbox_dead(samples: Samples) -> Iterator[Finding]:
     dead = samples.total("klaster_outbox_dead")
     if dead:
         yield "", f"{dead:.0f} messages that the broker refuses for good; each holds up its key"
+
+
+def _scheduled_late(samples: Samples) -> Iterator[Finding]:
+    late = samples.total("klaster_outbox_scheduled_overdue_seconds")
+    if late > OUTBOX_SECONDS:
+        yield "", f"a scheduled message should have left {late:.0f} s ago, of {samples.total('klaster_outbox_scheduled'):.0f}"
 
 
 def _no_leader(samples: Samples) -> Iterator[Finding]:
@@ -88,6 +96,12 @@ def _parked_long(samples: Samples) -> Iterator[Finding]:
             yield sample.labels["consumer"], f"a message has been parked for {sample.value / 60:.0f} minutes"
 
 
+def _parking_full(samples: Samples) -> Iterator[Finding]:
+    for sample in samples.of("klaster_parked_quota_stopped"):
+        if sample.value:
+            yield sample.labels["consumer"], f"{sample.value:.0f} partitions stand still: too much is parked for one more; retry or skip what is"
+
+
 def _parked(samples: Samples) -> Iterator[Finding]:
     for sample in samples.of("klaster_parked_messages"):
         if sample.value:
@@ -100,6 +114,33 @@ def _refused(samples: Samples) -> Iterator[Finding]:
             yield sample.labels["consumer"], f"{sample.value:.0f} partitions refused; `klaster positions reset` is the way out"
 
 
+def _paused(samples: Samples) -> Iterator[Finding]:
+    for sample in samples.of("klaster_consumer_paused_partitions"):
+        consumer = sample.labels["consumer"]
+        waiting = sample.value - samples.total("klaster_parked_quota_stopped", consumer=consumer)
+        if waiting > 0:
+            yield consumer, f"{waiting:.0f} partitions do not get past a message; the others flow on"
+
+
+def _name_taken(samples: Samples) -> Iterator[Finding]:
+    for sample in samples.of("klaster_consumer_fenced"):
+        if sample.value:
+            yield sample.labels["consumer"], "it stands aside: another process has its KLASTER_INSTANCE_ID"
+
+
+def _standstill(samples: Samples) -> Iterator[Finding]:
+    for sample in samples.of("klaster_standstill_seconds"):
+        if sample.value > STANDSTILL_SECONDS:
+            yield sample.labels["component"], f"work has waited {sample.value:.0f} s and none was done; only a new start helps"
+
+
+def _stale(samples: Samples) -> Iterator[Finding]:
+    for sample in samples.of("klaster_stored_state_refreshed_timestamp_seconds"):
+        age = time.time() - sample.value
+        if age > STALE_SECONDS:
+            yield "gauges", f"they show the database as it was {age:.0f} s ago"
+
+
 def _overdue(samples: Samples) -> Iterator[Finding]:
     for sample in samples.of("klaster_saga_overdue"):
         if sample.value:
@@ -110,6 +151,11 @@ def _mail_server(samples: Samples) -> Iterator[Finding]:
     for sample in samples.of("klaster_notifications_mail_server_up"):
         if not sample.value:
             yield "sender", "the mail server takes no mail"
+
+
+def _store(samples: Samples) -> Iterator[Finding]:
+    if samples.total("klaster_notifications_store_lost"):
+        yield "store guard", "the store is empty and the log holds deliveries; the service waits to be restored"
 
 
 def _deliveries(samples: Samples) -> Iterator[Finding]:
@@ -128,14 +174,21 @@ _CONDITIONS: Final[dict[str, Callable[[Samples], Iterator[Finding]]]] = {
     "OutboxStalled": _outbox_old,
     "NoRelayLeader": _no_leader,
     "DeadOutboxRow": _outbox_dead,
+    "ScheduledOverdue": _scheduled_late,
     "ConsumerLagging": _behind,
     "ConsumerStuck": _stuck,
     "ConsumerWithoutPartitions": _without_partitions,
     "PartitionRefused": _refused,
+    "PartitionPaused": _paused,
+    "InstanceIdTaken": _name_taken,
+    "ComponentStandsStill": _standstill,
+    "StoredStateStale": _stale,
     "MessagesParked": _parked,
     "ParkedTooLong": _parked_long,
+    "ParkingQuotaReached": _parking_full,
     "SagaOverdue": _overdue,
     "BudgetContradiction": _books,
     "MailServerAway": _mail_server,
+    "StoreLost": _store,
     "DeliveriesStuck": _deliveries,
 }

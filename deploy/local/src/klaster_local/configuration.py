@@ -1,7 +1,8 @@
 """Where everything is: ports, addresses and folders, from the environment and the checkout's `.env`.
 
 The one rule: every default is the address that `klaster up` uses itself; docker compose publishes the same HTTP ports, so each command works
-with either. A port or an address is named once, here.
+with either. A port or an address is named once, here. While a stack runs, its ports are the ones it was started with, whatever the environment
+says by now.
 """
 
 import os
@@ -9,14 +10,18 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from klaster_local.failures import WrongUsage
+from klaster_local.supervising.ownership import is_owned
+from klaster_local.supervising.record import StackRecord
 from klaster_shared.embedded.ports import LOOPBACK
 
 SERVICES: Final = ("partners", "events", "budget", "notifications")
+_PORT_OF: Final = {"postgres": "postgres_port", "kafka": "kafka_port", "mail": "smtp_port"}
 MARK_OF_A_CHECKOUT: Final = Path("deploy/kafka/topics.yaml")
 
 
@@ -57,7 +62,8 @@ class Configuration(BaseModel):
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None, *, directory: Path | None = None) -> Self:
-        """From `environment` (default: this process's) and the `.env` of the checkout around `directory` (default: where we are).
+        """From `environment` (default: this process's) and the `.env` of the checkout around `directory` (default: where we are); the ports
+        from the record of the stack that runs there, if one does.
 
         Raises WrongUsage, naming the variable, for a value that cannot be used.
         """
@@ -66,13 +72,21 @@ class Configuration(BaseModel):
         merged = {**_dotenv(root), **given, "KLASTER_CHECKOUT": str(root)}
         wanted = {cls.variable(name) for name in cls.model_fields}
         try:
-            return cls.model_validate({name: value for name, value in merged.items() if name in wanted and value})
+            return cls.model_validate({name: value for name, value in merged.items() if name in wanted and value}).as_it_runs()
         except ValidationError as error:
             raise WrongUsage(" ".join(cls._sentence(str(problem["loc"][0])) for problem in error.errors(include_input=False))) from None
 
     def embedded(self) -> Self:
         """The same, with the addresses of the stack that runs here, whatever others are configured."""
         return self.model_copy(update={**{f"{name}_url": None for name in SERVICES}, "given_kafka_servers": None})
+
+    def as_it_runs(self) -> Self:
+        """The same, with the ports of the stack that runs here, if one does."""
+        record = StackRecord.read(self.state) if is_owned(self.state) else None
+        if record is None:
+            return self
+        ports = {_PORT_OF.get(part.name, f"{part.name}_http_port"): urlsplit(part.url).port for part in record.parts}
+        return self.model_copy(update={field: port for field, port in ports.items() if field in type(self).model_fields and port})
 
     @classmethod
     def variable(cls, field: str) -> str:

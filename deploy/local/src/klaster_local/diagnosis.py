@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from klaster_local.configuration import SERVICES, Configuration
 from klaster_local.ports import doubly_needed, needs_of, taken
 from klaster_local.service_commands import command_of
+from klaster_local.settings_check import complaints
 from klaster_local.stack import Stack
 from klaster_shared.embedded.errors import EngineError
 
@@ -53,6 +54,7 @@ def findings(configuration: Configuration) -> list[Finding]:
         *_clock(configuration),
         *_programs(),
         *_caches(),
+        *_settings(configuration),
         *_ports(configuration),
         *_docker(),
     ]
@@ -116,6 +118,16 @@ def _caches() -> Iterator[Finding]:
         yield _good("cache", f"Kafka's jars {recorded} in {cache}: no network is needed")
     else:
         yield _notice("cache", f"{cache} has no jars of Kafka yet: the first start downloads them")
+
+
+def _settings(configuration: Configuration) -> Iterator[Finding]:
+    try:
+        sentences = complaints(configuration)
+    except EngineError:  # said already, of the service itself
+        return
+    yield from (_problem("settings", sentence) for sentence in sentences)
+    if not sentences:
+        yield _good("settings", "every service can use what it is told")
 
 
 def _ports(configuration: Configuration) -> Iterator[Finding]:

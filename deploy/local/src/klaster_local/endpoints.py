@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from getpass import getuser
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx
 from confluent_kafka import TopicPartition
@@ -16,7 +18,7 @@ from klaster_local.metrics import Samples, parse
 from klaster_shared.contracts.topics import TOPICS
 
 ANSWER_SECONDS: Final = 10.0
-ACTOR: Final = "operator"
+NOBODY: Final = "operator"
 PAGE: Final = 200
 
 type Json = dict[str, Any]
@@ -48,6 +50,18 @@ class Endpoint:
             if (cursor := page["next"]) is None:
                 return found
 
+    async def content(self, path: str, **query: str) -> AsyncIterator[bytes]:
+        """A long answer, part by part as it comes."""
+        try:
+            async with self._client.stream("GET", path, params=query) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    raise CommandFailed(f"{self.service}: {_reason(answer)}")
+                async for part in answer.aiter_bytes():
+                    yield part
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
+
     async def post(self, path: str, body: Json | None = None) -> Any:
         """The answer, None when it is empty."""
         answer = await self._ask("POST", path, json=body)
@@ -75,6 +89,11 @@ class Endpoint:
         rows: list[Json] = await self.get("/admin/positions") if self.is_consumer else []
         return rows
 
+    async def outbox(self) -> Json:
+        """Its counts, every dead row, and the oldest of those that wait."""
+        listing: Json = await self.get("/admin/outbox", dead="false")
+        return {**listing, "items": [*await self.items("/admin/outbox", dead="true"), *listing["items"]]}
+
     async def parked(self, **query: str | int | None) -> list[Json]:
         return await self.items("/admin/parked", **query) if self.is_consumer else []
 
@@ -82,17 +101,28 @@ class Endpoint:
         try:
             answer = await self._client.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            raise NotAnswering(f"{self.service} does not answer at {self._client.base_url} ({type(error).__name__}): is it running?") from error
+            raise self._away(error) from error
         if answer.is_success:
             return answer
         away = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
         raise (NotAnswering if away else CommandFailed)(f"{self.service}: {_reason(answer)}")
 
+    def _away(self, error: httpx.HTTPError) -> NotAnswering:
+        return NotAnswering(f"{self.service} does not answer at {self._client.base_url} ({type(error).__name__}): is it running?")
+
+
+def actor() -> str:
+    """Who is logged in: what the services write beside each act."""
+    try:
+        return quote(getuser(), safe=" @.")
+    except (OSError, KeyError):  # an account without a name, as containers have
+        return NOBODY
+
 
 @asynccontextmanager
 async def endpoints(configuration: Configuration) -> AsyncIterator[dict[str, Endpoint]]:
     """All services by name."""
-    headers = {"X-Klaster-Actor": ACTOR, "Authorization": f"Bearer {configuration.admin_token.get_secret_value()}"}
+    headers = {"X-Klaster-Actor": actor(), "Authorization": f"Bearer {configuration.admin_token.get_secret_value()}"}
     async with service_clients(configuration, headers=headers, answer_within=ANSWER_SECONDS) as clients:
         yield {name: Endpoint(name, client) for name, client in clients.items()}
 

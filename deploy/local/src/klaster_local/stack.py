@@ -24,6 +24,7 @@ from klaster_shared.embedded.postgres import PostgresServer
 
 POLL_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 60.0
+"""For the services, which take `lifecycle.STOP_SECONDS` at most, and after them the engines."""
 KILLED_SECONDS: Final = 10.0
 BEGIN_SECONDS: Final = 30.0
 RESTART_SECONDS: Final = 90.0
@@ -43,6 +44,12 @@ class Stack:
     def is_running(self) -> bool:
         """Whether a supervisor lives; its parts may still be starting."""
         return is_owned(self._state)
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether a supervisor lives and has not yet brought everything up; true also before it has said anything."""
+        record = self.record()
+        return self.is_running and (record is None or record.supervisor != owner(self._state) or record.state is StackState.STARTING)
 
     def record(self) -> StackRecord | None:
         """The supervisor's record; of a dead supervisor, what it wrote last."""
@@ -73,7 +80,7 @@ class Stack:
         while True:
             alive = self.is_running
             record = self.record()
-            if record is not None:
+            if record is not None and not (alive and record.supervisor != owner(self._state)):  # else it is the last word of an earlier one
                 show(record)
                 missing = [part.name for part in record.parts if part.state is not PartState.RUNNING]
                 if record.state is StackState.RUNNING and not missing:

@@ -78,7 +78,7 @@ async def _look(service: Endpoint) -> tuple[dict[str, Any] | None, list[Alert]]:
 
 def _supervised(part: PartRecord, readiness: Mapping[str, Any] | None) -> PartStatus:
     process = process_of(part.pid, part.created)
-    state, note = str(part.state), part.note
+    state, note = str(part.state), part.note or (f"started again because it {part.ended}" if part.ended else "")
     if part.state is PartState.RUNNING and part.kind == "service" and not (readiness and readiness["ready"]):
         state, note = "unready", readiness["reason"] if readiness else "does not answer"
     return PartStatus(

@@ -1,9 +1,12 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from klaster_local.configuration import Configuration, checkout_around
 from klaster_local.failures import WrongUsage
+from klaster_local.supervising.ownership import Ownership
+from klaster_local.supervising.record import PartRecord, StackRecord
 
 
 @pytest.fixture
@@ -61,3 +64,17 @@ def test_the_stack_of_this_machine_is_reached_whatever_else_is_configured(checko
 def test_the_token_is_not_shown(checkout: Path) -> None:
     configuration = Configuration.load({"KLASTER_ADMIN_TOKEN": "very-secret-indeed"}, directory=checkout)
     assert "very-secret" not in repr(configuration)
+
+
+def test_while_a_stack_runs_its_ports_are_those_it_was_started_with(checkout: Path) -> None:
+    given, state = {"EVENTS_HTTP_PORT": "9100", "KLASTER_EVENTS_URL": "https://events.example.org"}, checkout / ".klaster"
+    parts = [
+        PartRecord(name="events", kind="service", url="http://127.0.0.1:9200"),
+        PartRecord(name="kafka", kind="engine", url="kafka://127.0.0.1:9300"),
+    ]
+    with Ownership(state):
+        StackRecord(supervisor=1, started_at=datetime.now(UTC), parts=parts).write(state)
+        running = Configuration.load(given, directory=checkout)
+        assert (running.http_port("events"), running.kafka_servers, running.http_port("budget")) == (9200, "127.0.0.1:9300", 8103)
+        assert running.url("events") == "https://events.example.org"
+    assert Configuration.load(given, directory=checkout).http_port("events") == 9100

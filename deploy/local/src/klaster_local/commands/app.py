@@ -2,8 +2,9 @@
 
 import typer
 
-from klaster_local.commands import mail, messages, seeding, stack
+from klaster_local.commands import carrying, mail, messages, parked, replaying, seeding, stack, verifying
 from klaster_local.commands.doctor import doctor
+from klaster_local.commands.outbox import outbox_app
 from klaster_local.commands.topics import topics_app
 
 app = typer.Typer(
@@ -15,8 +16,13 @@ app = typer.Typer(
 for command in (stack.up, stack.down, stack.restart, stack.status, seeding.seed, doctor):
     app.command()(command)
 app.command("tail")(messages.show_tail)
-app.command()(messages.outbox)
-app.add_typer(messages.parked_app, name="parked")
+app.add_typer(outbox_app, name="outbox")
+carrying.add_to(parked.parked_app)
+app.add_typer(parked.parked_app, name="parked")
 app.add_typer(messages.positions_app, name="positions")
 app.add_typer(topics_app, name="topics")
 app.command()(mail.mail)
+app.command()(verifying.verify)
+app.command()(replaying.replay)
+app.command()(replaying.rebuild)
+app.command()(replaying.restore)

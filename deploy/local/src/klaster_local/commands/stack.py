@@ -10,11 +10,12 @@ from klaster_local.commands.output import AsJson, print_json, progress, results
 from klaster_local.configuration import SERVICES, Configuration
 from klaster_local.connecting import kafka_servers_of
 from klaster_local.endpoints import endpoints
-from klaster_local.failures import CommandFailed
+from klaster_local.failures import CommandFailed, WrongUsage
 from klaster_local.phases import Phases
 from klaster_local.project import load_project, settled_summary
 from klaster_local.seeding.model import Seed
 from klaster_local.seeding.reading import read_seed
+from klaster_local.settings_check import complaints
 from klaster_local.stack import Stack
 from klaster_local.status import status_of
 from klaster_local.status_view import status_view
@@ -39,13 +40,19 @@ def up(
     if fresh:
         stack.stop()
         stack.wipe()
+        configuration = Configuration.load().embedded()  # the stopped one may have had other ports
+        stack = Stack(configuration)
     phases = Phases(console)
     try:
         with phases.shown():
             if stack.is_running:
-                console.print("Already running here.")
-                stack.follow(lambda _: None)
+                starting = stack.is_starting
+                console.print("It is being started here already; this waits for that start." if starting else "Already running here.")
+                if detach:
+                    return
+                stack.follow(lambda record: phases.follow(record.phases) if starting else None)
             else:
+                require_usable_settings(configuration)
                 stack.start()
                 if detach:
                     console.print("Started; `klaster status` shows how it comes up, `klaster seed` loads the project.")
@@ -55,6 +62,12 @@ def up(
     except KeyboardInterrupt:
         raise CommandFailed("Interrupted. The stack goes on in the background; `make down` stops it.") from None
     show_summary(summary, configuration, phases, json=json)
+
+
+def require_usable_settings(configuration: Configuration) -> None:
+    """Raises WrongUsage with the services' own sentences."""
+    if sentences := complaints(configuration):
+        raise WrongUsage(sentences[0], "\n".join(sentences[1:]))
 
 
 def down() -> None:

@@ -10,21 +10,23 @@ from pathlib import Path
 from typing import Final
 
 from klaster_local.configuration import SERVICES, Configuration
-from klaster_local.readiness import is_ready
+from klaster_local.readiness import ailment_of, is_ready
 from klaster_local.service_commands import command_of
 from klaster_local.supervising.ownership import SECRETS_FILE
 from klaster_local.supervising.part import Launch, engine_launch
+from klaster_local.supervising.wiring import wiring
 from klaster_shared.embedded.engine import Progress
 from klaster_shared.embedded.kafka import KafkaServer
 from klaster_shared.embedded.mail import MailServer
 from klaster_shared.embedded.ports import LOOPBACK, require_free_port
 from klaster_shared.embedded.postgres import DatabaseSpec, PostgresServer
 from klaster_shared.embedded.supervision import Program
+from klaster_shared.lifecycle import STOP_SECONDS
 
 POSTGRES, KAFKA, MAIL = "postgres", "kafka", "mail"
 SERVICE_READY_WITHIN: Final = 60.0
-INSTANCE: Final = "local"
-"""The replica's name: with it a restarted service takes its partitions back at once instead of after a session timeout."""
+MARGIN_SECONDS: Final = 5.0
+"""What a service is granted over the bound of its stop; it ends by itself before anybody has to kill it."""
 
 
 class Blueprint:
@@ -63,18 +65,8 @@ class Blueprint:
 
     def environment(self, service: str) -> dict[str, str]:
         """What is added to our own environment for a service; `.env` may say more, but cannot lead it away from this stack."""
-        own = service.upper()
         spec = next(spec for spec in self.databases() if spec.database == service)
-        wired = {
-            f"{own}_DATABASE_URL": self.postgres.access.url(spec),
-            f"{own}_HTTP_HOST": LOOPBACK,
-            f"{own}_HTTP_PORT": str(self.configuration.http_port(service)),
-            "KLASTER_KAFKA_SERVERS": self.kafka.servers,
-            "KLASTER_INSTANCE_ID": INSTANCE,
-        }
-        if service == "notifications":
-            wired |= {"NOTIFICATIONS_SMTP_HOST": LOOPBACK, "NOTIFICATIONS_SMTP_PORT": str(self.configuration.smtp_port)}
-        return {**self.configuration.environment, **wired}
+        return {**self.configuration.environment, **wiring(self.configuration, service, database_url=self.postgres.access.url(spec))}
 
     def _service(self, name: str) -> Launch:
         port, url = self.configuration.http_port(name), f"http://{LOOPBACK}:{self.configuration.http_port(name)}"
@@ -82,10 +74,22 @@ class Blueprint:
         def prepare(_: Progress) -> Program:
             require_free_port(port, purpose=f"the service {name}", setting=self.configuration.variable(f"{name}_http_port"))
             return Program(
-                name=name, command=(command_of(name), "serve"), environment=self.environment(name), log=self.state / "logs" / f"{name}.log"
+                name=name,
+                command=(command_of(name), "serve"),
+                environment=self.environment(name),
+                log=self.state / "logs" / f"{name}.log",
+                grace=STOP_SECONDS + MARGIN_SECONDS,
             )
 
-        return Launch(name=name, kind="service", url=url, prepare=prepare, ready=lambda: is_ready(url), ready_within=SERVICE_READY_WITHIN)
+        return Launch(
+            name=name,
+            kind="service",
+            url=url,
+            prepare=prepare,
+            ready=lambda: is_ready(url),
+            ready_within=SERVICE_READY_WITHIN,
+            ailment=lambda: ailment_of(url),
+        )
 
     def _known_passwords(self) -> dict[str, str]:
         """Made once per state folder. They are set anew at every start, so losing the file loses nothing."""

@@ -1,7 +1,8 @@
 """One supervised process: started, watched, and started again when it dies.
 
 The one rule: a part is started from the supervisor's main thread (the kernel ties a child to the thread that started it), and only waiting
-happens elsewhere. A death is noticed by SIGCHLD, not by looking around.
+happens elsewhere. A death is noticed by SIGCHLD, not by looking around. A part that lives and says of itself that it does
+not is asked now and then, and restarted when it says so three times in a row.
 """
 
 import asyncio
@@ -18,13 +19,20 @@ from klaster_shared.embedded.errors import EngineError, ExitedEarly, NotReady, P
 from klaster_shared.embedded.supervision import Child, Program
 
 POLL_SECONDS = 0.05
+LOOK_SECONDS = 5.0
+"""How often a running part is asked whether it is alive."""
+NOT_ALIVE_LOOKS = 3
+"""So often in a row a part may say that it is not alive, before it is started anew: it may be about to mend by itself."""
 FIRST_STARTS = 3
 """So often a part may die in its very first starts before the whole start is given up; a crash may leave traces that pass by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """How a part is started. `prepare` may take long the first time; `ready` may block for seconds and is asked in a thread."""
+    """How a part is started. `prepare` may take long the first time; `ready` and `ailment` may block for seconds and are asked in a thread.
+
+    `ailment` is why only a new start helps, in the part's own words; empty while it is well, and while it says nothing.
+    """
 
     name: str
     kind: Kind
@@ -32,6 +40,7 @@ class Launch:
     prepare: Callable[[Progress], Program]
     ready: Callable[[], bool]
     ready_within: float
+    ailment: Callable[[], str] = str
 
 
 def engine_launch(name: str, engine: Engine, url: str) -> Launch:
@@ -97,6 +106,7 @@ class Part:
                 self._restart_asked = False
                 continue
             self.record.restarts += 1
+            self.record.ended = why
             pause = self._backoff.after(time.monotonic() - began)
             self._note(PartState.PAUSED, pid=None, note=f"{why}; started again after {pause:g} s")
             await self._pause(pause)
@@ -138,16 +148,30 @@ class Part:
             raise NotReady(name, self._launch.ready_within, log, child.log_tail())
 
     async def _end(self) -> str:
-        """Waits for the end of the process and says how it came about; ends it if a restart is asked for."""
+        """Waits for the end of the process and says how it came about; ends it if a restart is asked for, or when it says that it needs one."""
         child = self._child
         assert child is not None  # noqa: S101 - _bring_up has set it
+        ailments: list[str] = []
         while (code := child.poll()) is None:
             if self._restart_asked:
                 await asyncio.to_thread(child.stop)
-                continue
-            await self._attention.wait()
-            self._attention.clear()
+            elif len(ailments) == NOT_ALIVE_LOOKS:
+                await asyncio.to_thread(child.stop)
+                return f"was not alive ({ailments[-1]})"
+            elif not await self._is_called(within=LOOK_SECONDS):
+                ailment = await asyncio.to_thread(self._launch.ailment)
+                ailments = [*ailments, ailment] if ailment else []
         return f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+    async def _is_called(self, *, within: float) -> bool:
+        """Whether somebody wants attention before the time is over."""
+        try:
+            async with asyncio.timeout(within):
+                await self._attention.wait()
+        except TimeoutError:
+            return False
+        self._attention.clear()
+        return True
 
     async def _pause(self, seconds: float) -> None:
         """Cut short when a restart is asked for."""

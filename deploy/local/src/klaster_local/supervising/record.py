@@ -33,7 +33,9 @@ class StackState(StrEnum):
 
 
 class PartRecord(BaseModel):
-    """`created` is the process's start time as the system counts it: with the pid it names one process for ever. `note` is why it last ended."""
+    """`created` is the process's start time as the system counts it: with the pid it names one process for ever. `note` is what it
+    is about, `ended` why it was last started again.
+    """
 
     name: str
     kind: Kind
@@ -43,6 +45,7 @@ class PartRecord(BaseModel):
     created: float | None = None
     restarts: int = 0
     note: str = ""
+    ended: str = ""
 
 
 class PhaseRecord(BaseModel):

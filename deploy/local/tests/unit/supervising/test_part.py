@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from klaster_local.supervising import part as supervised
 from klaster_local.supervising.part import FIRST_STARTS, Launch, Part
 from klaster_local.supervising.record import PartState
 from klaster_shared.embedded.errors import EngineError, ExitedEarly, PortTaken
@@ -31,9 +32,9 @@ async def started(tmp_path: Path) -> AsyncIterator[Callable[..., Part]]:
 
     loop.add_signal_handler(signal.SIGCHLD, look)
 
-    def make(code: str, *, ready: Callable[[], bool] = lambda: True, within: float = 10.0) -> Part:
+    def make(code: str, *, ready: Callable[[], bool] = lambda: True, within: float = 10.0, ailment: Callable[[], str] = str) -> Part:
         program = Program(name="part", command=(sys.executable, "-c", code), log=tmp_path / "part.log", grace=5.0)
-        launch = Launch(name="part", kind="service", url="", prepare=lambda _: program, ready=ready, ready_within=within)
+        launch = Launch(name="part", kind="service", url="", prepare=lambda _: program, ready=ready, ready_within=within, ailment=ailment)
         parts.append(Part(launch, changed=lambda: None, crashed=defects.append))
         return parts[-1]
 
@@ -72,6 +73,29 @@ async def test_a_restart_that_is_asked_for_is_at_once_and_not_counted(started: C
     part.ask_restart()
     await eventually(lambda: part.record.state is PartState.RUNNING and part.record.pid != first, within=5, what="the part to be started again")
     assert part.record.restarts == 0
+
+
+async def test_a_part_that_says_three_times_that_it_is_not_alive_is_started_again(
+    started: Callable[..., Part], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "LOOK_SECONDS", 0.01)
+    part = started(FOREVER, ailment=iter(["stuck", "stuck", "", "stuck", "stuck", "stuck", *[""] * 10_000]).__next__)
+    await part.start()
+    first = part.record.pid
+    await eventually(lambda: part.record.state is PartState.PAUSED, what="the ailing part to be ended")
+    assert "was not alive (stuck)" in part.record.note
+    await eventually(lambda: part.record.state is PartState.RUNNING, what="the part to be started again")
+    assert part.record.pid != first
+    assert (part.record.restarts, part.record.ended) == (1, "was not alive (stuck)")
+
+
+async def test_a_part_that_is_well_again_in_time_goes_on(started: Callable[..., Part], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "LOOK_SECONDS", 0.01)
+    said = ["stuck", "stuck", *[""] * 3]
+    part = started(FOREVER, ailment=lambda: said.pop(0) if said else "")
+    await part.start()
+    await eventually(lambda: not said, what="the part to be asked five times")
+    assert (part.record.state, part.record.restarts) == (PartState.RUNNING, 0)
 
 
 async def test_a_part_that_cannot_start_is_tried_three_times(started: Callable[..., Part]) -> None:
