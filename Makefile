@@ -11,6 +11,7 @@ export UV_COMPILE_BYTECODE := 1
 RUN := $(UV) run --quiet --frozen --all-packages --all-extras
 PYTEST := $(RUN) pytest
 WORKERS ?= 2
+EXAMPLES ?= 5000
 
 .PHONY: help
 help:  ## This list
@@ -72,14 +73,35 @@ test-containers: setup  ## The same integration tests on containers, and what on
 
 .PHONY: test-e2e
 test-e2e: setup  ## The whole system as its users meet it, on embedded engines
-	@$(PYTEST) -m "e2e and not containers"
+	@$(PYTEST) -m "e2e and not containers and not chaos"
+
+.PHONY: test-chaos
+test-chaos: setup  ## Every row of the fault table, a few injections each, on embedded engines
+	@$(PYTEST) -m "chaos and not containers"
 
 .PHONY: test-e2e-containers
 test-e2e-containers: setup  ## The same on containers, and Docker Compose
 	@$(PYTEST) -m "e2e and not embedded" --engines=containers
 
+.PHONY: simulate
+simulate: setup  ## Many seeds of the simulated backbone, on every core (SEEDS=100000, FIRST=0); the first broken one shows its schedule
+	@$(RUN) python -m klaster_shared.testing.simulation --seeds $(or $(SEEDS),100000) --first $(or $(FIRST),0)
+
+.PHONY: chaos
+chaos: setup  ## The long chaos tier, hours: kills, outages, poison … (ROW=F1 or "F1 F3", SEED=17); writes docs/reliability.*
+	@$(RUN) python -m tests.chaos $(foreach row,$(ROW),--row $(row)) $(if $(SEED),--chaos-seed $(SEED)) $(CHAOS)
+	@$(if $(ROW)$(CHAOS),:,$(MAKE) --no-print-directory models)
+
+.PHONY: models
+models: setup  ## The model tests of the approval saga with new examples (EXAMPLES=5000); a part of the long tier
+	@KLASTER_MODEL_EXAMPLES=$(EXAMPLES) $(PYTEST) tests/models -k "not broken"
+
+.PHONY: reliability
+reliability: setup  ## Write docs/reliability.md from the figures that the long tier has kept
+	@$(RUN) python -m tests.chaos --page
+
 .PHONY: test
-test: lint test-unit test-engines test-containers test-e2e test-e2e-containers  ## Everything but benchmarks and the long chaos tier
+test: lint test-unit test-engines test-containers test-e2e test-chaos test-e2e-containers  ## Everything but benchmarks and the long chaos tier
 
 .PHONY: schemas
 schemas: setup  ## Write the JSON Schemas of the messages (after an additive change)

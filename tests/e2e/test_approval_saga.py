@@ -123,6 +123,10 @@ async def test_late_answers_to_a_lapsed_approval_leave_the_second_one_alone(desk
     assert (event["status"], event["financing"], event["approval"]["id"]) == ("approved", "secured", second["approval"]["id"])
     assert await answers(desk, event) == {first["approval"]["id"]: "released", second["approval"]["id"]: "reserved"}
     assert (await desk.line(grant, "workshops"))["committed"] == "4000.00"
+    lapsed, present = await desk.items("events", f"/v1/events/{event['id']}/approvals")
+    assert (lapsed["outcome"], lapsed["refusal"]["reason"]) == ("overdue", "overdue")
+    assert lapsed["release"]["lines"] == [{"line_code": "workshops", "amount": money("4000.00")}]
+    assert (present["outcome"], present["release"]) == ("secured", None)
 
 
 async def test_an_answer_on_its_way_while_the_deadline_passes_leaves_nothing_committed_that_no_event_carries(

@@ -125,6 +125,19 @@ def test_prometheus_reaches_every_service(stack: ComposedStack) -> None:
     assert health().keys() == set(SERVICES)
 
 
+def test_a_replica_consumes_beside_its_service_and_prometheus_finds_it(stack: ComposedStack) -> None:
+    def reached() -> int:
+        return [target["health"] for target in stack.prometheus("targets")["activeTargets"] if target["labels"]["job"] == "events"].count("up")
+
+    started = stack.compose("--profile", "replicas", "up", "--detach", "--wait", "--no-recreate", "events-consumers")
+    try:
+        assert started.returncode == 0, started.stderr
+        wait_until(lambda: reached() == 2, within=120, what="Prometheus to find the replica")
+    finally:
+        stack.compose("--profile", "replicas", "rm", "--stop", "--force", "events-consumers")
+    wait_until(lambda: reached() == 1, within=120, what="Prometheus to forget the replica")
+
+
 def test_prometheus_evaluates_every_alert(stack: ComposedStack) -> None:
     written = yaml.safe_load((CHECKOUT / "deploy/prometheus/alerts.yml").read_text())["groups"]
 

@@ -214,6 +214,18 @@ def test_nothing_outlives_a_supervisor_that_is_killed_and_the_next_start_mends_w
         assert stack.run("status").returncode == 0
 
 
+def test_up_on_a_stack_that_is_being_started_waits_for_that_start() -> None:
+    with a_stack() as stack:
+        first = stack.start("up", "--no-seed")
+        wait_until(lambda: Stack(stack.configuration).is_running, within=240, what="the supervisor of the first")
+        second = stack.run("up", "--no-seed")
+        assert second.returncode == 0, second.stderr
+        assert "waits for that start" in second.stderr + second.stdout
+        assert stack.run("status").returncode == 0
+        _, complaints = first.communicate(timeout=240)
+        assert first.returncode == 0, complaints
+
+
 def test_a_taken_port_is_named_with_its_variable_and_nothing_is_started() -> None:
     with a_stack() as stack, socket.create_server(("127.0.0.1", stack.configuration.kafka_port)):
         refused = stack.run("up")

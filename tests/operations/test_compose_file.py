@@ -2,17 +2,21 @@
 
 import re
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from klaster_local.configuration import Configuration
+from klaster_shared.lifecycle import STOP_SECONDS, Role
 from klaster_shared.settings import ServiceSettings
 from klaster_shared.testing import containers
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("partners", "events", "budget", "notifications")
+REPLICAS = ("budget-consumers", "events-consumers", "notifications-consumers")
 ONE_SHOTS = {"topics", *(f"{service}-migrate" for service in SERVICES)}
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
@@ -42,7 +46,30 @@ def adopted(compose: Compose) -> set[str]:
 
 def test_the_map_shows_every_part(compose: Compose) -> None:
     databases = {f"{service}-db" for service in SERVICES}
-    assert compose["services"].keys() == {"kafka", "mailpit", "prometheus", *SERVICES, *databases, *ONE_SHOTS}
+    assert compose["services"].keys() == {"kafka", "mailpit", "prometheus", *SERVICES, *databases, *ONE_SHOTS, *REPLICAS}
+
+
+@pytest.mark.parametrize("replica", REPLICAS)
+def test_a_replica_is_its_service_without_a_port_that_only_consumes_and_only_when_asked_for(compose: Compose, replica: str) -> None:
+    service, part = compose["services"][replica.removesuffix("-consumers")], compose["services"][replica]
+    assert (part["command"], part["profiles"], "ports" in part) == (["serve", "--only", "consumers"], ["replicas"], False)
+    assert [part[name] for name in ("image", "environment", "healthcheck")] == [service[name] for name in ("image", "environment", "healthcheck")]
+
+
+def test_every_service_that_consumes_has_replicas_that_prometheus_finds(compose: Compose) -> None:
+    consuming = {service for service in SERVICES if Role.CONSUMERS in import_module(f"klaster_{service}.__main__").SERVICE.roles}
+    assert {f"{service}-consumers" for service in consuming} == set(REPLICAS)
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    found = {name: job for job in scraped for each in job.get("dns_sd_configs", ()) for name in each["names"]}
+    assert found.keys() == set(REPLICAS)
+    for name, job in found.items():
+        assert job["job_name"] == name.removesuffix("-consumers")
+        assert job["static_configs"][0]["targets"] == [f"{job['job_name']}:{job['dns_sd_configs'][0]['port']}"]
+
+
+def test_containers_are_granted_more_than_a_stop_takes(compose: Compose) -> None:
+    for name in (*SERVICES, *REPLICAS):
+        assert int(compose["services"][name]["stop_grace_period"].removesuffix("s")) > STOP_SECONDS, name
 
 
 def test_what_runs_once_is_waited_for_and_not_restarted(compose: Compose) -> None:
