@@ -23,7 +23,7 @@ from tests.chaos.tiers import Arena
 
 TOXIPROXY: Final = "ghcr.io/shopify/toxiproxy:2.12.0"
 ANSWER_SECONDS: Final = 10
-SECOND_DOOR: Final = 9094
+SECOND_DOOR: Final = 9095
 STREAMS: Final = {Direction.THERE: "upstream", Direction.BACK: "downstream"}
 HOLE: Final = {"type": "timeout", "attributes": {"timeout": 0}}
 

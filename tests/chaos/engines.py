@@ -93,7 +93,7 @@ def with_second_door(settings: Mapping[str, str], listening: str, named: str) ->
         "listeners": f"{settings['listeners']},BEHIND://{listening}",
         "advertised.listeners": f"{settings['advertised.listeners']},BEHIND://{named}",
         "listener.security.protocol.map": f"{settings['listener.security.protocol.map']},BEHIND:PLAINTEXT",
-        "inter.broker.listener.name": "PLAINTEXT",
+        "inter.broker.listener.name": settings.get("inter.broker.listener.name", "PLAINTEXT"),
     }
 
 
